@@ -1,0 +1,154 @@
+"""The database: SQLite or PostgreSQL behind one URL, and the only two ways to a session.
+
+`unit_of_work` commits or rolls back everything; `reading` sees one unchanging snapshot and
+cannot write. Nothing else in the program commits. No session is ever open across a call to Stripe.
+"""
+
+import enum
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+_NAMING: Final = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+_POOL: Final = 20  # connections a process may hold; as many as its threads ask for at once
+_BUSY_SECONDS: Final = 20
+
+
+class Base(DeclarativeBase):
+    """The root of every table."""
+
+    metadata = sa.MetaData(naming_convention=_NAMING)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC instant; a naive one is refused on the way in."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Refuse naive time; SQLite has no time zones, so it is given UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time was about to be stored; use aware UTC")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Give back aware UTC on both databases."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def one_of(values: type[enum.StrEnum]) -> sa.Enum:
+    """Return the column type for a closed list: stored by value, checked by the database."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", values.__name__).lower()
+    return sa.Enum(
+        values,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=40,
+        values_callable=lambda e: [str(m.value) for m in e],
+    )
+
+
+BigId: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+class Database:
+    """One database, as a process sees it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = sa.make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgresql_engine(self.url)
+        self._reader = self.engine.execution_options(
+            **({"read_only": True} if self.is_sqlite else _POSTGRESQL_SNAPSHOT)
+        )
+
+    @contextmanager
+    def unit_of_work(self) -> Iterator[Session]:
+        """Open a session whose every write commits together, or not at all."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a session on one unchanging snapshot; writing in it fails."""
+        with Session(self._reader, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+
+_POSTGRESQL_SNAPSHOT: Final[dict[str, Any]] = {
+    "isolation_level": "REPEATABLE READ",
+    "postgresql_readonly": True,
+}
+
+
+def _postgresql_engine(url: sa.URL) -> sa.Engine:
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    return sa.create_engine(
+        url,
+        pool_size=_POOL,
+        max_overflow=_POOL,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 5, "options": "-c timezone=UTC -c lock_timeout=15s"},
+    )
+
+
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url, pool_size=_POOL, max_overflow=_POOL)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        # Python's driver would begin transactions at moments of its own; we begin them ourselves.
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout={_BUSY_SECONDS * 1000}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "recursive_triggers=ON",  # or INSERT OR REPLACE would delete past the triggers
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # A writer takes its lock at once: a reader that turned writer half-way could only fail.
+        read_only = bool(connection.get_execution_options().get("read_only"))
+        connection.exec_driver_sql(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def insert_ignore(session: Session, table: type[Base]) -> PostgresqlInsert | SqliteInsert:
+    """Return an INSERT which does nothing where a unique row already stands."""
+    if session.get_bind().dialect.name == "sqlite":
+        return sqlite_insert(table).on_conflict_do_nothing()
+    return postgresql_insert(table).on_conflict_do_nothing()

@@ -1,0 +1,75 @@
+"""Every error we raise on purpose.
+
+    BillingError
+    ├── ConfigurationError      a setting is missing or unsafe; the message names the cure
+    ├── RefusedError            what somebody asked for cannot be done; safe to show to them
+    │   ├── UnknownPlanError
+    │   ├── UnknownAppealError
+    │   ├── ClosedAppealError
+    │   ├── AmountError
+    │   ├── AlreadySubscribedError
+    │   └── TooManyAttemptsError
+    ├── StripeUnavailableError  Stripe did not answer, or its answer is lost: the outcome is unknown
+    ├── StripeRefusedError      Stripe answered no
+    ├── BusyError               somebody else is looking at the same Stripe object: try again soon
+    ├── StaleReadError          somebody has looked since we did: their answer is newer than ours
+    └── UnknownReaderError      Stripe speaks of a customer who is none of our readers
+
+The text of an error is for us and the log; the words a reader sees live in templates.
+"""
+
+
+class BillingError(Exception):
+    """The root of every error raised on purpose."""
+
+
+class ConfigurationError(BillingError):
+    """A setting is missing or unsafe; the message names the cure."""
+
+
+class RefusedError(BillingError):
+    """What somebody asked for cannot be done; the reason may be shown to them."""
+
+
+class UnknownPlanError(RefusedError):
+    """No such plan or price is on sale."""
+
+
+class UnknownAppealError(RefusedError):
+    """No such appeal."""
+
+
+class ClosedAppealError(RefusedError):
+    """The appeal is not open today."""
+
+
+class AmountError(RefusedError):
+    """The amount cannot be read, or is outside what we accept."""
+
+
+class AlreadySubscribedError(RefusedError):
+    """The reader already has a live subscription to this plan."""
+
+
+class TooManyAttemptsError(RefusedError):
+    """Tried too often; the reader may try again later."""
+
+
+class StripeUnavailableError(BillingError):
+    """Stripe did not answer, or its answer was lost: the outcome is unknown."""
+
+
+class StripeRefusedError(BillingError):
+    """Stripe answered no."""
+
+
+class BusyError(BillingError):
+    """Somebody else is looking at the same Stripe object; try again soon."""
+
+
+class StaleReadError(BillingError):
+    """Somebody has looked since we did; their answer is newer than ours."""
+
+
+class UnknownReaderError(BillingError):
+    """Stripe speaks of a customer who is none of our readers."""

@@ -1,0 +1,1 @@
+"""The database's history, and the two questions a start-up asks of it."""

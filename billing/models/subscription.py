@@ -1,0 +1,129 @@
+"""What readers have agreed to pay, and what they may read."""
+
+import enum
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing.db import Base, Instant, one_of
+from billing.models.base import instant, instant_or_none, new_id
+from billing.models.catalogue import Interval
+from billing.money import Money
+
+
+class SubscriptionStatus(enum.StrEnum):
+    """Stripe's words, and one of ours for a word Stripe has yet to invent.
+
+    Source: https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
+    """
+
+    INCOMPLETE = "incomplete"
+    INCOMPLETE_EXPIRED = "incomplete_expired"
+    TRIALING = "trialing"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    UNPAID = "unpaid"
+    PAUSED = "paused"
+    CANCELED = "canceled"
+    UNKNOWN = "unknown"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it can never come back."""
+        return self in (self.CANCELED, self.INCOMPLETE_EXPIRED)
+
+    @property
+    def live(self) -> bool:
+        """Whether the reader has this subscription today: a second one would be a mistake."""
+        return self in (self.TRIALING, self.ACTIVE, self.PAST_DUE, self.UNPAID, self.PAUSED)
+
+
+class Subscription(Base):
+    """What one reader has agreed to pay, and until when it is paid.
+
+    Attributes:
+        paid_until: the end of the last paid period.
+        ends_on: when it ends, where that is already decided.
+        past_due_since: the first failure of the renewal that is still unpaid.
+    """
+
+    __tablename__ = "subscription"
+    id: Mapped[UUID] = new_id()
+    reader_id: Mapped[UUID] = mapped_column(ForeignKey("reader.id"), index=True)
+    stripe_subscription_id: Mapped[str] = mapped_column(String(255), unique=True)
+    checkout_id: Mapped[UUID | None] = mapped_column(ForeignKey("checkout.id"))
+    status: Mapped[SubscriptionStatus] = mapped_column(one_of(SubscriptionStatus))
+    plan: Mapped[str] = mapped_column(String(60))
+    stripe_price_id: Mapped[str] = mapped_column(String(255))
+    amount: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    interval: Mapped[Interval] = mapped_column(one_of(Interval))
+    started_at: Mapped[datetime] = instant()
+    paid_until: Mapped[datetime] = instant()
+    ends_on: Mapped[datetime | None] = instant_or_none()
+    ended_at: Mapped[datetime | None] = instant_or_none()
+    past_due_since: Mapped[datetime | None] = instant_or_none()
+
+    @property
+    def money(self) -> Money:
+        """The price per interval."""
+        return Money(self.amount, self.currency)
+
+
+class EntitlementSource(enum.StrEnum):
+    """Where a right to read comes from."""
+
+    SUBSCRIPTION = "subscription"
+    GRACE = "grace"
+    COMP = "comp"
+
+
+class Entitlement(Base):
+    """A dated right to read, with its source and reason. Access is the union of a reader's rows.
+
+    A row is never edited: what changes is superseded by a new row, so that what we knew at any
+    past moment can still be told (`recorded_at` to `superseded_at`).
+
+    Attributes:
+        source_id: the row it comes from, such as the subscription's id.
+        starts_at, ends_at: when it holds; no end where nothing limits it.
+    """
+
+    __tablename__ = "entitlement"
+    id: Mapped[UUID] = new_id()
+    reader_id: Mapped[UUID] = mapped_column(ForeignKey("reader.id"))
+    source: Mapped[EntitlementSource] = mapped_column(one_of(EntitlementSource))
+    source_id: Mapped[str] = mapped_column(String(255))
+    reason: Mapped[str] = mapped_column(String(300))
+    starts_at: Mapped[datetime] = instant()
+    ends_at: Mapped[datetime | None] = instant_or_none()
+    recorded_at: Mapped[datetime] = instant()
+    superseded_at: Mapped[datetime | None] = mapped_column(Instant())
+
+    __table_args__ = (
+        Index(
+            "uq_entitlement_current",
+            "source",
+            "source_id",
+            unique=True,
+            postgresql_where=text("superseded_at IS NULL"),
+            sqlite_where=text("superseded_at IS NULL"),
+        ),
+        Index("ix_entitlement_reader_id", "reader_id", "superseded_at"),
+    )
+
+
+class MeterRead(Base):
+    """One article, read once in one window by a visitor or a free reader; dies with the window.
+
+    Attributes:
+        subject: `v:` and the visitor's id, or `r:` and the reader's.
+        article_hash: keyed, so that the table alone tells nobody what was read.
+    """
+
+    __tablename__ = "meter_read"
+    window: Mapped[str] = mapped_column(String(10), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(60), primary_key=True)
+    article_hash: Mapped[str] = mapped_column(String(32), primary_key=True)

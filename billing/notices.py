@@ -1,0 +1,133 @@
+"""What people must be told: one frozen class each. Their words live in `emails/templates`.
+
+A notice carries everything its mail says, so that the mail can be written long after the fact and
+still be true of it. Money and dates are carried as values; the templates write them out.
+"""
+
+from datetime import date, datetime
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from billing.money import Money
+
+
+class Notice(BaseModel):
+    """Something one person must be told, once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: ClassVar[str]
+
+
+class Receipt(BaseModel):
+    """What a receipt must show of one payment.
+
+    Attributes:
+        period_ends: the last day a subscription payment pays for; None for a gift.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    number: str
+    paid_on: date
+    payer_name: str
+    item: str
+    amount: Money
+    vat: str  # the treatment in words: "Zero-rated: £0.00", or "Donation: outside the scope of VAT"
+    method: str
+    period_starts: date | None = None
+    period_ends: date | None = None
+
+
+class SignIn(Notice):
+    """Somebody asked to sign in with this address."""
+
+    kind: ClassVar[str] = "sign_in"
+    link: str
+    code: str  # '' where only the link works
+    expires_at: datetime
+    office: bool = False
+
+
+class SubscriptionStarted(Notice):
+    """The first payment arrived. Carries the first receipt and the terms agreed to."""
+
+    kind: ClassVar[str] = "subscription_started"
+    receipt: Receipt
+    plan: str
+    price: Money
+    interval: str
+    renews_on: date
+    cooling_off_ends: date
+
+
+class PaymentReceipt(Notice):
+    """A subscription renewed and its payment arrived."""
+
+    kind: ClassVar[str] = "payment_receipt"
+    receipt: Receipt
+    plan: str
+    renews_on: date | None
+
+
+class DonationThanks(Notice):
+    """A gift arrived. This is its receipt."""
+
+    kind: ClassVar[str] = "donation_thanks"
+    receipt: Receipt
+    appeal: str
+
+
+class PaymentFailed(Notice):
+    """A renewal could not be taken."""
+
+    kind: ClassVar[str] = "payment_failed"
+    plan: str
+    amount: Money
+    attempt: int
+    pay_link: str
+    access_until: date
+    next_attempt_on: date | None
+
+
+class SubscriptionEnding(Notice):
+    """The reader asked to end the subscription; it runs to the end of what is paid."""
+
+    kind: ClassVar[str] = "subscription_ending"
+    plan: str
+    ends_on: date
+
+
+class SubscriptionEnded(Notice):
+    """The subscription is over."""
+
+    kind: ClassVar[str] = "subscription_ended"
+    plan: str
+    ended_on: date
+    unpaid: bool  # it ended because a payment could not be taken
+
+
+class RefundMade(Notice):
+    """Money is on its way back to the payer."""
+
+    kind: ClassVar[str] = "refund_made"
+    amount: Money
+    item: str
+    paid_on: date
+    refunded_on: date
+    method: str
+    receipt_number: str
+
+
+KINDS: dict[str, type[Notice]] = {
+    notice.kind: notice
+    for notice in (
+        SignIn,
+        SubscriptionStarted,
+        PaymentReceipt,
+        DonationThanks,
+        PaymentFailed,
+        SubscriptionEnding,
+        SubscriptionEnded,
+        RefundMade,
+    )
+}

@@ -1,0 +1,48 @@
+"""Mail owed to people, in the transaction of the fact it tells: no fact, no mail; one fact, one mail."""
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy.orm import Session
+
+from billing.db import insert_ignore
+from billing.models import OutboxMessage, OwedState
+from billing.notices import Notice
+
+
+def owe(
+    session: Session,
+    notice: Notice,
+    *,
+    to: str,
+    fact: str,
+    now: datetime,
+    reader_id: UUID | None = None,
+) -> None:
+    """Owe one notice to one address. Owing the same fact twice owes it once.
+
+    Args:
+        session: the transaction of the fact.
+        notice: what to say.
+        to: the address; '' is somebody without e-mail, and nothing is owed.
+        fact: what happened, such as `receipt:pi_123`; unique with the notice's kind.
+        now: when it became owed.
+        reader_id: whose it is, where we know.
+    """
+    if not to:
+        return
+    session.execute(
+        insert_ignore(session, OutboxMessage).values(
+            kind=notice.kind,
+            fact=fact,
+            to_address=to,
+            reader_id=reader_id,
+            payload=notice.model_dump(mode="json"),
+            message_id=uuid4().hex,
+            created_at=now,
+            state=OwedState.READY,
+            run_at=now,
+            attempts=0,
+            last_error="",
+        )
+    )

@@ -1,0 +1,111 @@
+"""One mechanism for owed work: claim it under a lease, then finish, retry or park it.
+
+A worker that dies leaves its lease to run out, and another takes the row. `attempts` is the fence:
+a worker that comes back after its lease was lost can no longer write, since the count has moved.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from billing.errors import StaleReadError
+from billing.models import OutboxMessage, OwedState, StripeEvent
+
+Row = TypeVar("Row", StripeEvent, OutboxMessage)
+
+LEASE: Final = timedelta(seconds=120)
+_LONGEST_WAIT: Final = timedelta(hours=1)
+ATTEMPTS_BEFORE_PARKING: Final = 12
+
+
+def claim_due(
+    session: Session, table: type[Row], *, now: datetime, most: int = 1, only: int | None = None
+) -> list[Row]:
+    """Take up to `most` due rows under a lease; rows another worker holds are passed over."""
+    due_now = sa.or_(
+        sa.and_(table.state == OwedState.READY, table.run_at <= now),
+        sa.and_(table.state == OwedState.RUNNING, table.leased_until < now),
+    )
+    due = sa.select(table.id).where(due_now).order_by(table.run_at, table.id).limit(most)
+    if only is not None:
+        due = due.where(table.id == only)
+    # MATERIALIZED: PostgreSQL may otherwise evaluate the limit more than once.
+    picked = (
+        due.with_for_update(skip_locked=True)
+        .cte("due")
+        .prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+    taken = session.scalars(
+        sa.update(table)
+        .where(table.id.in_(sa.select(picked.c.id)))
+        .values(
+            state=OwedState.RUNNING,
+            leased_until=now + LEASE,
+            attempts=table.attempts + 1,
+        )
+        .returning(table)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return sorted(taken, key=lambda row: (row.run_at, row.id))
+
+
+def finish(session: Session, row: Row) -> None:
+    """Mark a claimed row done, in the transaction of its effects.
+
+    Raises:
+        StaleReadError: the lease ran out and somebody else has the row now.
+    """
+    _move(session, row, state=OwedState.DONE, leased_until=None, last_error="")
+
+
+def retry(session: Session, row: Row, *, error: str, now: datetime) -> bool:
+    """Give a claimed row back for later, or park it when it failed too often.
+
+    Returns:
+        Whether it was parked: a person should know.
+    """
+    if row.attempts >= ATTEMPTS_BEFORE_PARKING:
+        park(session, row, error=error)
+        return True
+    wait = min(timedelta(seconds=2 ** (row.attempts - 1)), _LONGEST_WAIT)
+    _move(
+        session,
+        row,
+        state=OwedState.READY,
+        leased_until=None,
+        run_at=now + wait,
+        last_error=error[:2000],
+    )
+    return False
+
+
+def park(session: Session, row: Row, *, error: str) -> None:
+    """Stop trying; the row stays, with its reason, until a person replays it."""
+    _move(session, row, state=OwedState.PARKED, leased_until=None, last_error=error[:2000])
+
+
+def replay(session: Session, table: type[Row], row_id: int, *, now: datetime) -> None:
+    """Owe a row again from the start. Always safe: handling one twice changes nothing."""
+    session.execute(
+        sa.update(table)
+        .where(table.id == row_id)
+        .values(state=OwedState.READY, run_at=now, leased_until=None, attempts=0, last_error="")
+    )
+
+
+def _move(session: Session, row: Row, **values: object) -> None:
+    table = type(row)
+    moved = session.execute(
+        sa.update(table)
+        .where(
+            table.id == row.id,
+            table.attempts == row.attempts,
+            table.state == OwedState.RUNNING,
+        )
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    if moved.rowcount != 1:  # type: ignore[attr-defined]  # an UPDATE's result has it
+        raise StaleReadError(f"{table.__tablename__} {row.id} was taken over by another worker")

@@ -1,0 +1,193 @@
+"""What a deployment may set, and what it must not.
+
+Every setting is an environment variable with the prefix `BILLING_` (nested ones with `__`), or a
+line of the file named by `BILLING_ENV_FILE`. `problems` says what is missing or unsafe, each with
+its cure; `serve` refuses to start on any.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+STRIPE_API: Final = "https://api.stripe.com"
+PLACEHOLDER: Final = "placeholder"  # the default of every secret and of what the paper must tell us
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Society(BaseModel):
+    """Who trades: printed on every page, receipt and mail.
+
+    Source: https://www.legislation.gov.uk/ukpga/2014/14/section/11
+    """
+
+    paper: str = "Morning Star"
+    name: str = "People's Press Printing Society Limited"
+    number: str = "12750R"
+    office: str = "Ruskin House, 23 Coombe Road, Croydon CR0 1BD"
+    vat_number: str = PLACEHOLDER
+    email: str = "enquiries@peoples-press.com"
+    phone: str = PLACEHOLDER
+
+
+class Mail(BaseModel):
+    """The mail server, and who our mail is from."""
+
+    host: str = "localhost"
+    port: int = 25
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    starttls: bool = False
+    sender: str = "Morning Star <support@localhost>"
+    reply_to: str = "digitalsubs@peoples-press.com"
+
+
+class Paywall(BaseModel):
+    """The free limit, and what is said when it is reached."""
+
+    limit: int = Field(default=20, ge=0)
+    message: str = "You have reached the free limit. Subscribe to continue reading."
+    grace_days: int = Field(default=14, ge=0)
+    # A renewal needs a moment to reach us; a paid reader is not locked out meanwhile.
+    renewal_leeway_hours: int = Field(default=24, ge=0)
+    origins: tuple[str, ...] = ()  # pages elsewhere whose scripts may ask the check (CORS)
+
+
+class Giving(BaseModel):
+    """What a single gift may be, in pence, and how often one visitor may start one."""
+
+    minimum: int = Field(default=200, ge=30)  # Stripe takes no less than 30p
+    maximum: int = Field(default=5_000_00, le=999_999_99)
+    starts_per_hour: int = Field(default=12, ge=1)  # card testing
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with the settings.
+
+    Attributes:
+        setting: its environment variable.
+        cure: what to do, in one sentence.
+    """
+
+    setting: str
+    cure: str
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.cure}"
+
+
+class Settings(BaseSettings):
+    """One deployment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BILLING_", env_nested_delimiter="__", extra="ignore", frozen=True
+    )
+
+    database_url: str = "sqlite:///var/billing.db"
+    catalogue: Path = Path("catalogue.toml")
+    public_url: str = "http://localhost:8000"
+    paper_url: str = "http://localhost:8080"
+    secret_key: SecretStr = SecretStr(PLACEHOLDER)
+
+    stripe_key: SecretStr = SecretStr(PLACEHOLDER)
+    stripe_api_base: str = STRIPE_API
+    stripe_account: str = ""  # refuse events that name another account; '' accepts our own only
+    stripe_webhook_secrets: tuple[SecretStr, ...] = ()
+    clock_offset_file: Path | None = None  # follow a local Stripe's clock; never with a live key
+
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+    log_format: Literal["json", "text"] = "json"
+    society: Society = Society()
+    mail: Mail = Mail()
+    paywall: Paywall = Paywall()
+    giving: Giving = Giving()
+
+    @property
+    def live(self) -> bool:
+        """Whether real money moves."""
+        return "_live_" in self.stripe_key.get_secret_value()
+
+    @property
+    def secure(self) -> bool:
+        """Whether readers reach us over https, so that cookies may demand it."""
+        return self.public_url.startswith("https://")
+
+    def problems(self) -> list[Problem]:
+        """Return everything that forbids starting, each with its cure."""
+        found = [*_public_address(self), *_secrets(self), *_stripe(self)]
+        return [*found, *_live(self)] if self.live else found
+
+
+def load() -> Settings:
+    """Read the settings from the environment, and from `BILLING_ENV_FILE` where it is named."""
+    env_file = os.environ.get("BILLING_ENV_FILE")
+    return Settings(_env_file=env_file) if env_file else Settings()
+
+
+def _public_address(settings: Settings) -> list[Problem]:
+    parts = urlsplit(settings.public_url)
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        return [Problem("BILLING_PUBLIC_URL", "a public host must be reached by https://")]
+    return []
+
+
+def _secrets(settings: Settings) -> list[Problem]:
+    found = []
+    if len(settings.secret_key.get_secret_value()) < 32:  # noqa: PLR2004
+        found.append(
+            Problem(
+                "BILLING_SECRET_KEY",
+                "set at least 32 random characters, for example from"
+                " `python -c 'import secrets; print(secrets.token_urlsafe(48))'`",
+            )
+        )
+    if any(not s.get_secret_value().strip() for s in settings.stripe_webhook_secrets):
+        found.append(Problem("BILLING_STRIPE_WEBHOOK_SECRETS", "an empty secret is no secret"))
+    return found
+
+
+def _stripe(settings: Settings) -> list[Problem]:
+    found = []
+    if not settings.stripe_key.get_secret_value().startswith(
+        ("sk_test_", "rk_test_", "sk_live_", "rk_live_")
+    ):
+        found.append(
+            Problem(
+                "BILLING_STRIPE_KEY",
+                "set Stripe's secret or restricted key (sk_test_…, rk_test_…, sk_live_…, rk_live_…)",
+            )
+        )
+    if not settings.stripe_webhook_secrets:
+        found.append(
+            Problem(
+                "BILLING_STRIPE_WEBHOOK_SECRETS",
+                'set the endpoint\'s signing secrets as a JSON list, for example ["whsec_…"]',
+            )
+        )
+    return found
+
+
+def _live(settings: Settings) -> list[Problem]:
+    found = []
+    if settings.stripe_api_base != STRIPE_API:
+        found.append(
+            Problem("BILLING_STRIPE_API_BASE", f"a live key talks to {STRIPE_API} and nowhere else")
+        )
+    if settings.clock_offset_file is not None:
+        found.append(Problem("BILLING_CLOCK_OFFSET_FILE", "time is not moved with a live key"))
+    for field in type(settings.society).model_fields:
+        if getattr(settings.society, field) in ("", PLACEHOLDER, "GB 123456789"):
+            found.append(
+                Problem(
+                    f"BILLING_SOCIETY__{field.upper()}",
+                    "a live system prints the society's real particulars; set this one",
+                )
+            )
+    if not settings.secure:
+        found.append(Problem("BILLING_PUBLIC_URL", "a live system is reached by https://"))
+    return found

@@ -1,0 +1,1 @@
+"""Thin doors for people, one file for each audience: ask, delegate, answer."""
