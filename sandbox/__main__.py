@@ -1,0 +1,66 @@
+"""`python -m sandbox`: start the local Stripe."""
+
+import argparse
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from sandbox import api, engine
+from sandbox.contract.operations import pinned_version
+from sandbox.kernel.app import create_app
+from sandbox.kernel.faults import Faults
+from sandbox.kernel.world import World
+from sandbox.pages.control import Control
+
+_LOOPBACK = ("127.0.0.1", "localhost")
+_DAY = 24 * 3600
+_ROOMS = (api, engine)  # importing them registers their operations and jobs
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    options = _options()
+    if options.host not in _LOOPBACK:
+        sys.exit(f"The sandbox listens on this machine only, not on {options.host}.")
+    listening = _listen(options.port)
+    port = listening.getsockname()[1]
+    world = World(
+        options.data,
+        clock_file=options.clock_file,
+        start=-options.start_days_ago * _DAY,
+        version=pinned_version(),
+    )
+    world.url = f"http://localhost:{port}"
+    faults = Faults()
+    app = create_app(world, faults, [*Control(world, faults).routes()])
+    config = uvicorn.Config(app, log_level="warning", access_log=False)
+    print(f"sandbox ready {world.url}", flush=True)  # noqa: T201 - others wait for this line
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=8420, help="0 takes any free port")
+    parser.add_argument("--host", default="127.0.0.1", help="this machine only")
+    parser.add_argument("--data", type=Path, required=True, help="directory for its SQLite file")
+    parser.add_argument("--clock-file", type=Path, help="write the clock's offset here, in seconds")
+    parser.add_argument(
+        "--start-days-ago", type=int, default=0, help="begin an empty store in the past"
+    )
+    return parser.parse_args()
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError:
+        sys.exit(f"Port {port} is taken: stop what uses it, or choose another with --port.")
+    return listening
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Webhook endpoints: where events go.
+
+Source: https://docs.stripe.com/api/webhook_endpoints
+"""
+
+from urllib.parse import urlsplit
+
+from sandbox.errors import invalid, not_simulated
+from sandbox.kernel.calls import PAGING, Call, operation
+from sandbox.kernel.ids import token
+from sandbox.kernel.metadata import merged
+from sandbox.kernel.paging import page
+from sandbox.kernel.store import Doc
+from sandbox.kernel.world import World
+
+
+@operation("POST", "/v1/webhook_endpoints", "url enabled_events description metadata api_version")
+def create_endpoint(world: World, call: Call) -> Doc:
+    """Create an endpoint; its secret is shown here and never again."""
+    _check_url(call)
+    version = call.params.get("api_version", world.version)
+    if version != world.version:
+        raise not_simulated(f"events of API version {version}", param="api_version")
+    fields = call.picked("url enabled_events description") | {"status": "enabled"}
+    fields["metadata"] = merged(None, call.params.get("metadata"))
+    endpoint = world.create("webhook_endpoint", fields)
+    secret = f"whsec_{token(32)}"
+    world.store.db.execute("INSERT INTO secret VALUES (?, ?)", (endpoint["id"], secret))
+    return endpoint | {"secret": secret}
+
+
+@operation("GET", "/v1/webhook_endpoints/{webhook_endpoint}")
+def retrieve_endpoint(world: World, call: Call) -> Doc:
+    """Return an endpoint, without its secret."""
+    return world.get("webhook_endpoint", call.id)
+
+
+@operation(
+    "POST",
+    "/v1/webhook_endpoints/{webhook_endpoint}",
+    "url enabled_events description metadata disabled",
+)
+def update_endpoint(world: World, call: Call) -> Doc:
+    """Change an endpoint, or switch it off and on."""
+    endpoint = world.get("webhook_endpoint", call.id)
+    _check_url(call)
+    fields = call.picked("url enabled_events description")
+    if "disabled" in call.params:
+        fields["status"] = "disabled" if call.params["disabled"] else "enabled"
+    if "metadata" in call.params:
+        fields["metadata"] = merged(endpoint["metadata"], call.params["metadata"])
+    return world.change(endpoint, fields)
+
+
+@operation("DELETE", "/v1/webhook_endpoints/{webhook_endpoint}")
+def delete_endpoint(world: World, call: Call) -> Doc:
+    """Delete an endpoint and what was still owed to it."""
+    endpoint = world.get("webhook_endpoint", call.id)
+    world.deliveries.forget(endpoint["id"])
+    return world.delete(endpoint)
+
+
+@operation("GET", "/v1/webhook_endpoints", PAGING)
+def list_endpoints(world: World, call: Call) -> Doc:
+    """List endpoints."""
+    return page(world, call, "webhook_endpoint")
+
+
+def _check_url(call: Call) -> None:
+    if "url" in call.params:
+        parts = urlsplit(call.params["url"])
+        if parts.scheme not in {"http", "https"} or not parts.netloc:
+            raise invalid("Invalid URL: it must begin with http:// or https://", param="url")

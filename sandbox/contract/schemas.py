@@ -1,0 +1,240 @@
+"""JSON Schemas made from the SDK's annotations: resource classes and params TypedDicts.
+
+Always true: enums are closed, unknown properties are refused, and a resource inside another is
+recognised by name only (each is checked by its own schema, so schemas stay small and quick).
+"""
+
+import ast
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from functools import cache
+from typing import Any, ForwardRef, Union, get_args, get_origin
+
+import typing_extensions as te
+from stripe import StripeObject
+from stripe._list_object import ListObject
+from stripe._object_classes import OBJECT_CLASSES
+from stripe._request_options import RequestOptions
+from stripe._search_result_object import SearchResultObject
+from stripe._stripe_object import UntypedStripeObject
+
+from sandbox.contract.absent import may_be_absent
+
+Schema = dict[str, Any]
+
+_SCALARS: Mapping[object, Schema] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    Decimal: {"type": "string", "format": "decimal"},
+    type(None): {"type": "null"},
+    object: {},
+    Any: {},
+}
+_UNIONS = (Union, types.UnionType)
+_LITERALS = (typing.Literal, te.Literal)
+_MARKERS = (te.NotRequired, typing.NotRequired, te.Required, typing.Required)
+
+
+@cache
+def resource_schema(name: str) -> Schema:
+    """Return the schema of a resource by its `object` name, such as `checkout.session`."""
+    module, class_name = OBJECT_CLASSES[name]
+    return _Builder().root(getattr(importlib.import_module(module), class_name))
+
+
+@cache
+def params_schema(module: str, class_name: str) -> Schema:
+    """Return the schema of one operation's params."""
+    return _Builder().root(getattr(importlib.import_module(module), class_name))
+
+
+def is_resource(name: object) -> bool:
+    """Say whether `name` is a resource of its own, not a list or a plain hash."""
+    return isinstance(name, str) and name in OBJECT_CLASSES and name not in {"list", "event"}
+
+
+def follow(schema: Schema, root: Schema) -> Schema:
+    """Resolve a `$ref` into the definition it names."""
+    while "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+    return schema
+
+
+def alternatives(schema: Schema, root: Schema) -> Iterator[Schema]:
+    """Yield what a value may be: the members of a union, or the schema itself."""
+    schema = follow(schema, root)
+    for option in schema.get("anyOf", [schema]):
+        yield follow(option, root)
+
+
+class _Builder:
+    """One schema with the definitions it needs."""
+
+    def __init__(self) -> None:
+        self.definitions: dict[str, Schema] = {}
+
+    def root(self, cls: type) -> Schema:
+        reference = self._reference(cls)
+        return {**reference, "$defs": self.definitions}
+
+    def _reference(self, cls: type) -> Schema:
+        key = f"{cls.__module__}.{cls.__qualname__}"
+        if key not in self.definitions:
+            self.definitions[key] = {}  # a placeholder first: classes may refer to themselves
+            build = self._params if te.is_typeddict(cls) else self._resource
+            self.definitions[key] = build(cls)
+        return {"$ref": f"#/$defs/{key}"}
+
+    def _params(self, cls: Any) -> Schema:
+        properties = {
+            name: self._schema(annotation, cls)
+            for name, annotation in cls.__annotations__.items()
+            if name not in RequestOptions.__annotations__
+        }
+        required = sorted(cls.__required_keys__ & properties.keys())
+        return _hash(properties, required)
+
+    def _resource(self, cls: Any) -> Schema:
+        renamed = getattr(cls, "_field_remappings", None) or {}
+        properties, required = {}, []
+        absent = may_be_absent(getattr(cls, "OBJECT_NAME", None))
+        for name, (annotation, owner) in _annotations(cls).items():
+            key = renamed.get(name, name)
+            schema = properties[key] = self._schema(annotation, owner)
+            nullable = any(a == {"type": "null"} for a in schema.get("anyOf", ()))
+            if (absent is not None and key not in absent) or not nullable:
+                required.append(key)
+        if not properties:
+            return {"type": "object"}
+        return _hash(properties, sorted(required))
+
+    def _schema(self, annotation: Any, owner: type) -> Schema:
+        annotation = _resolved(annotation, owner)
+        origin, args = get_origin(annotation), get_args(annotation)
+        if origin in _MARKERS:
+            return self._schema(args[0], owner)
+        if origin in _UNIONS:
+            return self._union(annotation, owner)
+        if origin in _LITERALS:
+            return {"enum": list(args)}
+        if origin is list:
+            return {"type": "array", "items": self._schema(args[0], owner)}
+        if origin in (dict, UntypedStripeObject):
+            values = self._schema(args[-1], owner) if args else {}
+            return {"type": "object", "additionalProperties": values}
+        if origin in (ListObject, SearchResultObject):
+            return _page(self._schema(args[0], owner))
+        return self._plain(annotation)
+
+    def _union(self, annotation: Any, owner: type) -> Schema:
+        members = list(_members(annotation, owner))
+        if any(get_origin(member) in _LITERALS and member != te.Literal[""] for member in members):
+            # `Literal[...] | str` is how the SDK stays open to the future; today the set is closed.
+            members = [member for member in members if member is not str]
+        options: list[Schema] = []
+        for member in members:
+            schema = self._schema(member, owner)
+            if schema not in options:
+                options.append(schema)
+        return options[0] if len(options) == 1 else {"anyOf": options}
+
+    def _plain(self, annotation: Any) -> Schema:
+        if annotation in _SCALARS:
+            return dict(_SCALARS[annotation])
+        if isinstance(annotation, typing.TypeVar):
+            return {}
+        if annotation in (StripeObject, UntypedStripeObject, dict):
+            return {"type": "object"}
+        name = getattr(annotation, "OBJECT_NAME", None)
+        if isinstance(name, str):
+            return _by_name(name)
+        return self._reference(annotation)
+
+
+def _hash(properties: Mapping[str, Schema], required: list[str]) -> Schema:
+    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return schema | ({"required": required} if required else {})
+
+
+def _by_name(name: str) -> Schema:
+    """Recognise another resource; `resource` is ours, for `expand`, and ignored by validators."""
+    return {
+        "type": "object",
+        "properties": {"object": {"const": name}},
+        "required": ["id", "object"],
+        "resource": name,
+    }
+
+
+def _page(item: Schema) -> Schema:
+    properties = {
+        "object": {"enum": ["list", "search_result"]},
+        "data": {"type": "array", "items": item},
+        "has_more": {"type": "boolean"},
+        "url": {"type": "string"},
+    }
+    return _hash(properties, ["data", "has_more", "object", "url"]) | {"page": True}
+
+
+def _annotations(cls: type) -> dict[str, tuple[Any, type]]:
+    """Return a resource's own fields, each with the class whose module explains its names."""
+    found: dict[str, tuple[Any, type]] = {}
+    for base in reversed(cls.__mro__):
+        if base is StripeObject or not issubclass(base, StripeObject):
+            continue
+        for name, annotation in base.__dict__.get("__annotations__", {}).items():
+            internal = name.startswith("_") or name == "OBJECT_NAME"
+            if not internal and get_origin(annotation) is not typing.ClassVar:
+                found[name] = (annotation, base)
+    return found
+
+
+def _members(annotation: Any, owner: type) -> Iterator[Any]:
+    for member in get_args(annotation):
+        resolved = _resolved(member, owner)
+        if get_origin(resolved) in _UNIONS:
+            yield from _members(resolved, owner)
+        else:
+            yield resolved
+
+
+def _resolved(annotation: Any, owner: type) -> Any:
+    while isinstance(annotation, str | ForwardRef):
+        text = annotation if isinstance(annotation, str) else annotation.__forward_arg__
+        # The text is the installed SDK's own source, and this is how Python resolves it too.
+        annotation = eval(text, {}, _Names(owner.__module__))  # noqa: S307
+    return annotation
+
+
+class _Names(dict[str, Any]):
+    """Names as an SDK module means them, those it imports for type checkers only included."""
+
+    def __init__(self, module: str) -> None:
+        super().__init__()
+        self._module = module
+
+    def __missing__(self, name: str) -> Any:
+        module = importlib.import_module(self._module)
+        if hasattr(module, name):
+            return getattr(module, name)
+        if name in _checked_imports(self._module):
+            origin, original = _checked_imports(self._module)[name]
+            return getattr(importlib.import_module(origin), original)
+        return getattr(typing, name) if hasattr(typing, name) else __builtins__[name]  # type: ignore[index]
+
+
+@cache
+def _checked_imports(module: str) -> dict[str, tuple[str, str]]:
+    tree = ast.parse(inspect.getsource(importlib.import_module(module)))
+    return {
+        alias.asname or alias.name: (node.module, alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }

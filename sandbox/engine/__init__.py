@@ -1,0 +1,1 @@
+"""What happens by itself or as a consequence: payments, invoices, subscriptions."""

@@ -1,0 +1,54 @@
+"""Stripe's error object, raised as an exception anywhere in the sandbox.
+
+Source: https://docs.stripe.com/api/errors
+"""
+
+from typing import Any
+
+_DOCS = "https://docs.stripe.com/error-codes"
+
+
+class StripeError(Exception):
+    """An answer other than 200, in Stripe's own shape.
+
+    Attributes:
+        status: the HTTP status.
+        body: what stands under `error` in the answer.
+        keeps_effects: whether what happened before stays (a declined card leaves its charge).
+    """
+
+    def __init__(
+        self, status: int, kind: str, message: str, *, keeps_effects: bool = False, **extra: Any
+    ) -> None:
+        """Describe the refusal; `extra` holds code, param, decline_code and the like."""
+        super().__init__(message)
+        self.status = status
+        self.keeps_effects = keeps_effects
+        self.body = {"type": kind, "message": message}
+        self.body |= {key: value for key, value in extra.items() if value is not None}
+        if "code" in self.body:
+            self.body["doc_url"] = f"{_DOCS}/{self.body['code'].replace('_', '-')}"
+
+
+def invalid(message: str, *, param: str | None = None, code: str | None = None) -> StripeError:
+    """Refuse a request that can never work as it stands."""
+    return StripeError(400, "invalid_request_error", message, param=param, code=code)
+
+
+def missing(kind: str, ident: str, *, param: str = "id", status: int = 404) -> StripeError:
+    """Say that an id names nothing: 404 for the object itself, 400 for one it refers to."""
+    message = f"No such {kind}: '{ident}'"
+    return StripeError(
+        status, "invalid_request_error", message, code="resource_missing", param=param
+    )
+
+
+def unauthorized(message: str) -> StripeError:
+    """Refuse the key."""
+    return StripeError(401, "invalid_request_error", message)
+
+
+def not_simulated(what: str, *, param: str | None = None) -> StripeError:
+    """Say by name what real Stripe knows and this one does not: never ignored in silence."""
+    message = f"The sandbox does not simulate {what}."
+    return StripeError(501, "api_error", message, param=param, code="not_simulated")

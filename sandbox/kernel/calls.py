@@ -1,0 +1,74 @@
+"""The operations the sandbox simulates, and what of each: everything else answers 501 by name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sandbox.contract.operations import operations
+from sandbox.errors import not_simulated
+from sandbox.kernel.store import Doc
+from sandbox.kernel.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, understood: its params have their types and are all simulated."""
+
+    path: str
+    ids: Mapping[str, str]
+    params: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        """The id in the path."""
+        return next(iter(self.ids.values()))
+
+    def picked(self, names: str) -> dict[str, Any]:
+        """Return those of the named params that were given; an empty string becomes null."""
+        given = {name: self.params[name] for name in names.split() if name in self.params}
+        return {name: None if value == "" else value for name, value in given.items()}
+
+
+Handler = Callable[[World, Call], Doc]
+PAGING: Final = "limit starting_after ending_before"
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """A handler and the params it honours."""
+
+    handler: Handler
+    params: frozenset[str]
+
+
+SIMULATED: Final[dict[tuple[str, str], Simulated]] = {}
+
+
+def operation(method: str, path: str, params: str = "") -> Callable[[Handler], Handler]:
+    """Register the handler of one of Stripe's operations.
+
+    `params` names what it honours, nested ones with dots; a name alone stands for all inside it.
+    """
+
+    def register(handler: Handler) -> Handler:
+        if (method, path) not in operations():
+            raise LookupError(f"Stripe has no operation {method} {path}")
+        SIMULATED[method, path] = Simulated(handler, frozenset([*params.split(), "expand"]))
+        return handler
+
+    return register
+
+
+def refuse_unsimulated(params: Any, honoured: frozenset[str], *, within: str = "") -> None:
+    """Answer 501 for a parameter Stripe knows and the handler does not."""
+    if isinstance(params, list):
+        for item in params:
+            refuse_unsimulated(item, honoured, within=within)
+    elif isinstance(params, dict):
+        for key, value in params.items():
+            name = f"{within}.{key}" if within else key
+            if name in honoured:
+                continue
+            if not any(known.startswith(f"{name}.") for known in honoured):
+                raise not_simulated(f"the parameter {name}", param=name)
+            refuse_unsimulated(value, honoured, within=name)

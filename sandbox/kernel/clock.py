@@ -1,0 +1,58 @@
+"""Simulated time: real time plus an offset that only grows.
+
+The offset is also written to a file where the product reads it, so that both agree on "now".
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sandbox.kernel.store import Store
+
+
+class Clock:
+    """What time it is in the sandbox."""
+
+    def __init__(self, store: Store, file: Path | None, *, start: int = 0) -> None:
+        """Take up the remembered offset; an empty store begins at `start` seconds from now."""
+        self._store = store
+        self._file = file
+        self._start = start
+        self._standing: int | None = None
+        self.offset = 0
+        self._set(store.setting("offset", start))
+
+    def now(self) -> int:
+        """Return the simulated time in whole seconds."""
+        return int(time.time()) + self.offset if self._standing is None else self._standing
+
+    def reach(self, moment: int) -> None:
+        """Move forward to `moment`; a moment that has passed changes nothing."""
+        ahead = moment - int(time.time())
+        if ahead > self.offset:
+            self._set(ahead)
+
+    def restart(self) -> None:
+        """Go back to the offset of a first start: only a reset may do that."""
+        self._set(self._start)
+
+    @contextmanager
+    def standing_at(self, moment: int) -> Iterator[None]:
+        """Let the clock show exactly `moment` while a job due then is run."""
+        self._standing = moment
+        try:
+            yield
+        finally:
+            self._standing = None
+
+    def _set(self, offset: int) -> None:
+        """Write the file first: the product must never be behind a time Stripe has reached."""
+        if self._file is not None:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            fresh = self._file.with_name(self._file.name + ".new")
+            fresh.write_text(f"{offset}\n")
+            os.replace(fresh, self._file)
+        self.offset = offset
+        self._store.set_setting("offset", offset)

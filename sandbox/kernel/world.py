@@ -1,0 +1,190 @@
+"""One local Stripe account: its objects, its time, its events.
+
+Always true: what is stored has been checked against the SDK's types; whoever changes anything
+holds the lock; a change and its events are kept together or not at all.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sandbox.contract import resources
+from sandbox.errors import missing
+from sandbox.kernel.clock import Clock
+from sandbox.kernel.deliveries import Deliveries
+from sandbox.kernel.ids import new_id
+from sandbox.kernel.store import Doc, Store
+
+Job = Callable[["World", str], None]
+JOBS: Final[dict[str, Job]] = {}
+_NO_REQUEST: Final[Mapping[str, None]] = {"id": None, "idempotency_key": None}
+
+
+def job(kind: str) -> Callable[[Job], Job]:
+    """Register what to do when a moment scheduled under `kind` has come.
+
+    A job looks again at its subject and does what is due, so one too many does no harm.
+    """
+
+    def register(function: Job) -> Job:
+        JOBS[kind] = function
+        return function
+
+    return register
+
+
+class World:
+    """Everything the operations work on."""
+
+    def __init__(
+        self, data: Path, *, clock_file: Path | None = None, start: int = 0, version: str
+    ) -> None:
+        """Open the account kept in `data`."""
+        self.version = version
+        self.url = ""
+        self.lock = threading.RLock()
+        self._advancing = threading.Lock()
+        self.store = Store(data / "sandbox.sqlite3")
+        self.clock = Clock(self.store, clock_file, start=start)
+        self.deliveries = Deliveries(self.store, self.lock)
+        self._request: Mapping[str, str | None] = _NO_REQUEST
+
+    @property
+    def now(self) -> int:
+        """The simulated time."""
+        return self.clock.now()
+
+    @contextmanager
+    def changing(self, request: Mapping[str, str | None] = _NO_REQUEST) -> Iterator[None]:
+        """Hold the lock and one transaction; events raised inside name `request`."""
+        with self.lock:
+            self._request = request
+            try:
+                with self.store.transaction():
+                    yield
+            finally:
+                self._request = _NO_REQUEST
+        self.deliveries.wake()
+
+    # -- objects ------------------------------------------------------------------------------
+
+    def create(
+        self, name: str, fields: Mapping[str, Any], *, parent: str = "", event: str = ""
+    ) -> Doc:
+        """Store a new resource made of its skeleton and `fields`."""
+        doc = resources.skeleton(name) | {"id": new_id(name)}
+        if "created" in resources.fields(name):
+            doc["created"] = self.now
+        doc |= fields
+        resources.check(doc)
+        self.store.insert(doc, parent=parent)
+        if event:
+            self.emit(event, doc)
+        return doc
+
+    def change(self, doc: Doc, fields: Mapping[str, Any], *, event: str = "") -> Doc:
+        """Store new values of some fields; `event` tells of it, with what they were before."""
+        previous = {key: doc.get(key) for key, value in fields.items() if doc.get(key) != value}
+        changed = doc | fields
+        if previous:
+            resources.check(changed)
+            self.store.save(changed)
+        if event and (previous or not event.endswith(".updated")):
+            self.emit(event, changed, previous if event.endswith(".updated") else None)
+        return changed
+
+    def delete(self, doc: Doc, *, event: str = "") -> Doc:
+        """Leave of a resource only that it is deleted; the event still shows all of it."""
+        stub = {"id": doc["id"], "object": doc["object"], "deleted": True}
+        self.store.save(stub)
+        if event:
+            self.emit(event, doc)
+        return stub
+
+    def get(self, name: str, ident: str, *, param: str = "id", status: int = 404) -> Doc:
+        """Return a resource that is not deleted.
+
+        Raises:
+            StripeError: `resource_missing`.
+        """
+        doc = self.store.get(ident)
+        if doc is None or doc["object"] != name or doc.get("deleted"):
+            raise missing(name.replace(".", "_"), ident, param=param, status=status)
+        return doc
+
+    # -- events -------------------------------------------------------------------------------
+
+    def emit(self, kind: str, doc: Doc, previous: Doc | None = None) -> None:
+        """Record an event and owe it to every endpoint that asked for its kind.
+
+        Source: https://docs.stripe.com/api/events/object
+        """
+        data = {"object": doc} | ({"previous_attributes": previous} if previous else {})
+        endpoints = [
+            endpoint
+            for endpoint in self.store.find("webhook_endpoint", {"status": "enabled"})
+            if {kind, "*"} & set(endpoint["enabled_events"])
+        ]
+        fields = {
+            "api_version": self.version,
+            "data": data,
+            "pending_webhooks": len(endpoints),
+            "request": dict(self._request),
+            "type": kind,
+        }
+        event = self.create("event", fields)
+        self.deliveries.owe(event["id"], [endpoint["id"] for endpoint in endpoints])
+
+    # -- time ---------------------------------------------------------------------------------
+
+    def schedule(self, moment: int, kind: str, subject: str) -> None:
+        """Have the job `kind` run for `subject` at a simulated moment."""
+        sql = "INSERT INTO job (run_at, kind, subject) VALUES (?, ?, ?)"
+        self.store.db.execute(sql, (moment, kind, subject))
+
+    def run_due(self) -> None:
+        """Run what has become due as time passed by itself."""
+        while self._run_next(by=self.clock.now()):
+            pass
+
+    def advance(self, moment: int) -> None:
+        """Move the clock forward to `moment`, stopping at every job on the way, in order.
+
+        Between two jobs others get their turn, as they would if the time really passed.
+
+        Source: https://docs.stripe.com/billing/testing/test-clocks/api-advanced-usage
+        """
+        with self._advancing:
+            while self._run_next(by=moment):
+                time.sleep(0)
+            with self.lock:
+                self.clock.reach(moment)
+
+    def _run_next(self, *, by: int) -> bool:
+        with self.lock:
+            sql = "SELECT seq, run_at, kind, subject FROM job WHERE run_at <= ? ORDER BY run_at, seq"
+            row = self.store.db.execute(f"{sql} LIMIT 1", (by,)).fetchone()
+            if row is None:
+                return False
+            seq, moment, kind, subject = row
+            self.clock.reach(moment)
+            done = ("DELETE FROM job WHERE seq = ?", (seq,))
+            try:
+                with self.clock.standing_at(moment), self.changing():
+                    self.store.db.execute(*done)
+                    JOBS[kind](self, subject)
+            except Exception:
+                self.store.db.execute(*done)  # a job that fails would fail for ever
+                raise
+        return True
+
+    def reset(self, *, keep_endpoints: bool) -> None:
+        """Forget everything and start the clock anew."""
+        with self.lock:
+            with self.store.transaction():
+                self.store.clear(keep_endpoints=keep_endpoints)
+            self.clock.restart()
+        self.deliveries.settle_down()
