@@ -1,0 +1,136 @@
+"""The local Stripe as the tests hold it: a process of its own, spoken to over HTTP."""
+
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urljoin
+
+import httpx2
+from stripe import StripeClient
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "sk_test_tests"
+_PATIENCE = 60.0  # seconds; its validators compile while it starts
+
+
+class LocalStripe:
+    """One local Stripe.
+
+    Attributes:
+        url: its base address.
+        client: the official SDK, speaking to it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.client = StripeClient(KEY, base_addresses={"api": url}, max_network_retries=0)
+        self._http = httpx2.Client(base_url=url, timeout=30)
+
+    def control(self, path: str, **what: object) -> dict[str, Any]:
+        """Ask the local Stripe for something the real one has no word for."""
+        answer = self._http.post(f"/_sandbox/{path.lstrip('/')}", json=what)
+        answer.raise_for_status()
+        found = answer.json() if answer.content else {}
+        assert isinstance(found, dict)
+        return found
+
+    def reset(self) -> None:
+        """Make it as new: nothing stored, no faults, no time moved."""
+        self.control("reset")
+
+    def advance(self, *, days: int = 0, seconds: int = 0) -> None:
+        """Move its clock forward; what falls due happens on the way."""
+        self.control("advance", days=days, seconds=seconds)
+
+    def pay(
+        self,
+        checkout_url: str,
+        card: str = "4242424242424242",
+        *,
+        email: str = "reader@example.org",
+        name: str = "A Reader",
+    ) -> str:
+        """Fill in the hosted page as a reader would.
+
+        Returns:
+            Where the browser is sent: our return page; for a declined card, the page again.
+        """
+        page = self._http.get(checkout_url)
+        page.raise_for_status()
+        form = _PayForm.of(page.text)
+        fields = form.fields | {"email": email, "name": name, "card": card}
+        answer = self._http.post(
+            urljoin(str(page.url), form.action or str(page.url)),
+            data={key: value for key, value in fields.items() if key in form.known},
+        )
+        if answer.is_redirect:
+            return str(answer.headers["location"])
+        return str(page.url)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._http.close()
+
+
+class StripeProcess:
+    """The process behind it."""
+
+    def __init__(self, data: Path, *, port: int, clock_file: Path) -> None:
+        self._log = data / "stripe.log"
+        self.url = f"http://localhost:{port}"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "sandbox", "--port", str(port), "--data", str(data),
+                 "--clock-file", str(clock_file)],
+                cwd=ROOT, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def wait(self) -> Self:
+        """Return when it answers."""
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                httpx2.get(f"{self.url}/v1/products", timeout=5)
+            except httpx2.TransportError:
+                time.sleep(0.05)
+            else:
+                return self
+        raise RuntimeError(f"the local Stripe did not start: {self._log.read_text()[-4000:]}")
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait(20)
+
+
+class _PayForm(HTMLParser):
+    """The form with a card number in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.action = ""
+        self.known: set[str] = set()
+        self.fields: dict[str, str] = {}
+        self._forms: list[tuple[str, dict[str, str]]] = []
+
+    @classmethod
+    def of(cls, page: str) -> Self:
+        form = cls()
+        form.feed(page)
+        form.action, form.fields = next(
+            (f for f in form._forms if "card" in f[1]), ("", {"card": "", "email": "", "name": ""})
+        )
+        form.known = set(form.fields)
+        return form
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {key: value or "" for key, value in attrs}
+        if tag == "form":
+            self._forms.append((given.get("action", ""), {}))
+        elif tag in {"input", "button"} and self._forms and given.get("name"):
+            if given.get("type") in {"radio", "checkbox"} and "checked" not in given:
+                return
+            self._forms[-1][1].setdefault(given["name"], given.get("value", ""))
