@@ -5,7 +5,15 @@ import enum
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.db import Base, BigId, one_of
@@ -72,4 +80,11 @@ class Posting(Base):
     __table_args__ = (
         CheckConstraint("amount <> 0", name="amount_not_zero"),
         Index("ix_posting_account_day", "account_code", "day"),
+        Index(
+            "ix_posting_fund_day",
+            "fund",
+            "day",
+            postgresql_where=text("fund <> ''"),
+            sqlite_where=text("fund <> ''"),
+        ),
     )
