@@ -1,0 +1,57 @@
+"""The pages and the paywall check, put together: every door people and the paper come through."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from billing.context import Context
+from billing.web import errors, render, security
+
+_ROUTERS: Final = ("support", "checkout", "account", "legal", "sign_in", "office", "paywall")
+_MOST_BYTES: Final = 1024 * 1024
+_A_YEAR: Final = 365 * 24 * 3600
+
+Preview = Callable[..., Any]
+
+
+class _Static(StaticFiles):
+    """Our own files: their addresses change with their content, so they may be kept for ever."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = f"public, max-age={_A_YEAR}, immutable"
+        return response
+
+
+def create_app(context: Context, *, preview: Preview | None = None) -> FastAPI:
+    """Build the web application of one process.
+
+    Args:
+        context: the process's hold on the world.
+        preview: draws sample mails for the office; the mail room is beyond our walls.
+    """
+    app = FastAPI(
+        title="Morning Star reader revenue",
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=_MOST_BYTES,
+        form_limits={"max_fields": 40, "max_files": 0, "max_part_size": 16 * 1024},
+    )
+    app.state.context = context
+    app.state.preview = preview
+    security.protect(app, context.settings, refuse=errors.forged)
+    errors.handle(app)
+    for name in _ROUTERS:
+        try:
+            module = importlib.import_module(f"billing.web.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"billing.web.{name}":
+                raise
+            continue
+        app.include_router(module.router)
+    app.mount("/static", _Static(directory=render.STATIC), name="static")
+    return app
