@@ -1,0 +1,75 @@
+"""The newspaper's pages: front, sections, articles.
+
+The text behind the wall is in no response: `Press.article` is handed only what may be read.
+"""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from demo.articles import Edition
+from demo.check import Asked, PaywallCheck
+from demo.press import Press
+
+
+class Newsroom:
+    """Answers for the paper itself."""
+
+    def __init__(self, edition: Edition, press: Press, check: PaywallCheck) -> None:
+        """Open the newsroom."""
+        self._edition = edition
+        self._press = press
+        self._check = check
+
+    def routes(self) -> list[Route]:
+        """Return the newspaper's addresses."""
+        return [
+            Route("/", self.front),
+            Route("/section/{slug}", self.section),
+            Route("/article/{slug}", self.article),
+        ]
+
+    async def front(self, _request: Request) -> HTMLResponse:
+        """Print the front page."""
+        return HTMLResponse(self._press.page("front.html", limit=self._check.limit))
+
+    async def section(self, request: Request) -> HTMLResponse:
+        """Print one section's page."""
+        section = self._edition.by_section.get(request.path_params["slug"])
+        if section is None:
+            raise HTTPException(404)
+        words = self._press.page("section.html", limit=self._check.limit, section=section)
+        return HTMLResponse(words)
+
+    async def article(self, request: Request) -> Response:
+        """Print an article, having asked whether this reader may read it. Free ones don't ask."""
+        article = self._edition.by_slug.get(request.path_params["slug"])
+        if article is None:
+            raise HTTPException(404)
+        asked = Asked(answer=None)
+        if article.metered:
+            asked = await self._check.ask(
+                article.id,
+                method=request.method,
+                headers=request.headers,
+                peer=request.client.host if request.client else None,
+            )
+        if request.method == "HEAD":
+            return _private(HTMLResponse(), asked)
+        words = self._press.article(
+            article,
+            asked=article.metered,
+            answer=asked.answer,
+            limit=self._check.limit,
+            address=str(request.url.replace(query="")),
+        )
+        return _private(HTMLResponse(words), asked)
+
+
+def _private(response: Response, asked: Asked) -> Response:
+    """Keep one reader's page out of every shared cache, and hand on billing's cookies."""
+    response.headers["cache-control"] = "private, no-store"
+    for cookie in asked.set_cookies:
+        response.headers.append("set-cookie", cookie)
+    return response
