@@ -13,7 +13,7 @@ from functools import lru_cache
 from html.parser import HTMLParser
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Final
+from typing import Final
 
 ID: Final = re.compile(r"\d{8}T\d{6}-\d{6}-[0-9a-f]{6}")
 STAMP: Final = "%Y%m%dT%H%M%S-%f"
@@ -96,7 +96,7 @@ def _parse(path: Path) -> Mail:
     )
 
 
-def _content(part: MIMEPart[Any, Any] | None) -> str | None:
+def _content(part: MIMEPart | None) -> str | None:
     """Return a part's words; one in a charset that does not exist is shown as well as it goes."""
     if part is None:
         return None
