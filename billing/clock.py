@@ -62,3 +62,8 @@ def month_bounds(month: str) -> tuple[date, date]:
 def next_month(day: date) -> date:
     """Return the first day of the month after the one `day` is in."""
     return date(day.year + day.month // 12, day.month % 12 + 1, 1)
+
+
+def in_words(day: date) -> str:
+    """Write a day as readers do: 5 December 2026."""
+    return f"{day.day} {day:%B %Y}"

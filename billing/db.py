@@ -5,6 +5,7 @@ cannot write. Nothing else in the program commits. No session is ever open acros
 """
 
 import enum
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -152,3 +153,16 @@ def insert_ignore(session: Session, table: type[Base]) -> PostgresqlInsert | Sql
     if session.get_bind().dialect.name == "sqlite":
         return sqlite_insert(table).on_conflict_do_nothing()
     return postgresql_insert(table).on_conflict_do_nothing()
+
+
+def take_turns(session: Session, name: str) -> None:
+    """Wait until nobody else who named the same thing is in a transaction; hold it until ours ends.
+
+    For facts which no unique row can guard, such as "no more than twenty". On SQLite a writer is
+    alone already.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return
+    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+    number = int.from_bytes(digest, "big", signed=True)
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))

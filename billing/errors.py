@@ -8,6 +8,7 @@
     │   ├── ClosedAppealError
     │   ├── AmountError
     │   ├── AlreadySubscribedError
+    │   ├── AddressError
     │   └── TooManyAttemptsError
     ├── StripeUnavailableError  Stripe did not answer, or its answer is lost: the outcome is unknown
     ├── StripeRefusedError      Stripe answered no
@@ -17,6 +18,8 @@
 
 The text of an error is for us and the log; the words a reader sees live in templates.
 """
+
+from datetime import datetime
 
 
 class BillingError(Exception):
@@ -51,8 +54,20 @@ class AlreadySubscribedError(RefusedError):
     """The reader already has a live subscription to this plan."""
 
 
+class AddressError(RefusedError):
+    """What was typed is no e-mail address."""
+
+
 class TooManyAttemptsError(RefusedError):
-    """Tried too often; the reader may try again later."""
+    """Tried too often; the reader may try again later.
+
+    Attributes:
+        again_at: from when it may be tried again.
+    """
+
+    def __init__(self, message: str, *, again_at: datetime) -> None:
+        super().__init__(message)
+        self.again_at = again_at
 
 
 class StripeUnavailableError(BillingError):

@@ -1,0 +1,9 @@
+"""Readers: found by id, made when somebody starts to pay or proves an address, merged upon proof.
+
+An address belongs to a reader only once it is proved; what somebody typed opens nothing.
+"""
+
+from billing.readers.find import address_of, create, find, meter_subject
+from billing.readers.merge import verify_and_merge
+
+__all__ = ["address_of", "create", "find", "meter_subject", "verify_and_merge"]

@@ -1,0 +1,47 @@
+"""Make and find readers. No reader is ever found by an address that was merely typed."""
+
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from billing import sign_in
+from billing.models import Reader
+
+
+def create(session: Session, *, now: datetime, email: str = "", name: str = "") -> Reader:
+    """Make a new reader; the address is what somebody typed, and proves nothing.
+
+    Raises:
+        AddressError: an address was typed that is none.
+    """
+    reader = Reader(
+        email=sign_in.normalise(email) if email else "", name=name[:200], created_at=now
+    )
+    session.add(reader)
+    session.flush()
+    return reader
+
+
+def find(session: Session, reader_id: UUID) -> Reader | None:
+    """Return a reader by id; one who was merged is found as who they are now.
+
+    Stripe keeps the ids we gave it, so an id that was merged away may come back for years.
+    """
+    asked = aliased(Reader)
+    return session.scalar(
+        sa.select(Reader)
+        .join(asked, Reader.id == sa.func.coalesce(asked.merged_into, asked.id))
+        .where(asked.id == reader_id)
+    )
+
+
+def address_of(reader: Reader) -> str:
+    """Return where to write to a reader: the proved address, else the typed one, else ''."""
+    return reader.email
+
+
+def meter_subject(reader_id: UUID) -> str:
+    """Return the name under which the meter counts a reader who is signed in."""
+    return f"r:{reader_id}"
