@@ -1,6 +1,7 @@
 """Fixtures. Everything is real: both databases, the SDK over HTTP, a mail server on a socket."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,6 +54,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [i for i in items if slow & {m.name for m in i.iter_markers()}]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [i for i in items if i not in set(left_out)]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Keep what passed, failed and was skipped, and why, for whoever has the last word."""
+    if config.cache is None:
+        return
+    counted = terminalreporter.stats
+    why = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in counted.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    )
+    words = ("passed", "failed", "error", "skipped", "deselected")
+    lines = [f"skipped {number}: {reason}" for reason, number in sorted(why.items())]
+    counts = [f"{len(counted[word])} {word}" for word in words if counted.get(word)]
+    config.cache.set("summary", [*lines, ", ".join(counts)])
 
 
 @dataclass(frozen=True)

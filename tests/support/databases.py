@@ -8,20 +8,25 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from billing.migrations.run import upgrade
 from tests.support import postgres
-from tests.support.schema import upgrade
 
 _FILE_COPY_SINCE = 15  # PostgreSQL's quick way to clone, by name; older servers know no other
 
 
 class SqliteTemplate:
-    """A migrated file, copied for each test."""
+    """A migrated file, copied for each test.
+
+    Attributes:
+        url: the template's own address.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._template = directory / "template_test.db"
         self._number = itertools.count()
-        upgrade(f"sqlite:///{self._template}")
+        self.url = f"sqlite:///{self._template}"
+        upgrade(self.url)
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
@@ -34,7 +39,11 @@ class SqliteTemplate:
 
 
 class PostgresqlTemplate:
-    """A migrated database, cloned for each test."""
+    """A migrated database, cloned for each test.
+
+    Attributes:
+        url: the template's own address.
+    """
 
     def __init__(self, server: sa.URL, worker: str) -> None:
         given = (server.database or "").removesuffix(postgres.SUFFIX)
@@ -49,7 +58,8 @@ class PostgresqlTemplate:
             connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{self._template.database}"')
             connection.exec_driver_sql(f'CREATE DATABASE "{self._template.database}"')
         self._how = "STRATEGY file_copy" if quick else ""
-        upgrade(self._template.render_as_string(hide_password=False))
+        self.url = self._template.render_as_string(hide_password=False)
+        upgrade(self.url)
 
     @contextmanager
     def fresh(self) -> Iterator[str]:

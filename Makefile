@@ -1,0 +1,7 @@
+.PHONY: run test check
+run:
+	./dev run
+test:
+	./dev test
+check:
+	./dev check
