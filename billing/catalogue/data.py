@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -43,7 +43,7 @@ class PlanPrice(_Item):
     """
 
     band: Key
-    interval: Interval
+    interval: Literal[Interval.MONTH, Interval.YEAR]
     amount: Pence
     lookup_key: Key
 
@@ -54,9 +54,9 @@ class PlanPrice(_Item):
 
     @property
     def per_month(self) -> Money:
-        """What a month comes to, in whole pence, rounded down; said beside a yearly price."""
+        """What a month comes to, in whole pence, rounded up so that it never says too little."""
         months = _MONTHS_A_YEAR if self.interval is Interval.YEAR else 1
-        return Money(self.amount // months)
+        return Money(-(-self.amount // months))
 
 
 class Plan(_Item):
@@ -203,6 +203,10 @@ class Catalogue(_Item):
             if appeal.fund == fund:
                 return appeal.account
         raise UnknownAppealError(f"no appeal gives to the fund {fund!r}")
+
+    def fund_name(self, fund: str) -> str:
+        """Return what people call a fund; its key where no appeal gives to it any more."""
+        return next((appeal.name for appeal in self.appeals if appeal.fund == fund), fund)
 
     def foreign_account(self, metadata: Mapping[str, str]) -> str | None:
         """Return the account foreign money with these metadata is booked to, if a rule says."""

@@ -48,6 +48,7 @@ _CHART = (
     ("7903", "Dispute fees", "expense"),
     ("7904", "Disputes and indemnities lost", "expense"),
     ("7905", "Exchange differences", "expense"),
+    ("7906", "Card fees: other receipts", "expense"),
 )
 
 _UNBALANCED = """

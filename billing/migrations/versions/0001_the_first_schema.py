@@ -472,6 +472,13 @@ def upgrade() -> None:
     with op.batch_alter_table("posting", schema=None) as batch_op:
         batch_op.create_index("ix_posting_account_day", ["account_code", "day"], unique=False)
         batch_op.create_index(batch_op.f("ix_posting_entry_id"), ["entry_id"], unique=False)
+        batch_op.create_index(
+            "ix_posting_fund_day",
+            ["fund", "day"],
+            unique=False,
+            postgresql_where=sa.text("fund <> ''"),
+            sqlite_where=sa.text("fund <> ''"),
+        )
 
     op.create_table(
         "web_session",
@@ -787,6 +794,11 @@ def downgrade() -> None:
 
     op.drop_table("web_session")
     with op.batch_alter_table("posting", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_posting_fund_day",
+            postgresql_where=sa.text("fund <> ''"),
+            sqlite_where=sa.text("fund <> ''"),
+        )
         batch_op.drop_index(batch_op.f("ix_posting_entry_id"))
         batch_op.drop_index("ix_posting_account_day")
 
