@@ -1,0 +1,103 @@
+"""What repeats, and when: times of day are London's, and one process of many runs each slot.
+
+The table holds when each job runs next. Whoever moves that on has the slot; a slot missed while
+nothing ran, or while a clock was moved, is run once and not as often as it was missed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import sqlalchemy as sa
+import structlog
+from cronsim import CronSim
+from sqlalchemy.orm import Session
+
+from billing import access, rate_limits, reconciliation, sign_in
+from billing.clock import LONDON
+from billing.context import Context
+from billing.db import insert_ignore
+from billing.models import Schedule
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One thing that repeats.
+
+    Attributes:
+        name: its row.
+        when: a cron expression, in London's time.
+        run: does it; may run twice without harm, since a process may die in it.
+    """
+
+    name: str
+    when: str
+    run: Callable[[Context], object]
+
+
+def _nightly(forget: Callable[..., object]) -> Callable[[Context], object]:
+    """Run a verb that takes a session and the time, in a transaction of its own."""
+
+    def run(context: Context) -> None:
+        with context.db.unit_of_work() as session:
+            forget(session, now=context.clock.now())
+
+    return run
+
+
+JOBS: Final = (
+    # There is no event for a balance transaction: the books would not know of one.
+    Job("balance_transactions", "* * * * *", reconciliation.poll_balance_transactions),
+    # What waits on a webhook that may never come.
+    Job("unfinished", "*/5 * * * *", reconciliation.poll_unfinished),
+    Job("past_windows", "10 3 * * *", _nightly(access.forget_past_windows)),
+    Job("sign_ins", "20 3 * * *", _nightly(sign_in.forget_expired)),
+    Job("rate_limits", "30 3 * * *", _nightly(rate_limits.forget_expired)),
+)
+
+
+def run_due(context: Context, jobs: tuple[Job, ...] = JOBS) -> int:
+    """Run every job whose time has come and which nobody else has taken; return how many ran."""
+    ran = 0
+    for job in jobs:
+        with context.db.unit_of_work() as session:
+            mine = _take(session, job, now=context.clock.now())
+        if mine:
+            ran += 1
+            try:
+                job.run(context)
+            except Exception as error:  # noqa: BLE001  # its next slot will try again
+                _log.error("job failed", job=job.name, exc_info=error)
+    return ran
+
+
+def slot_after(job: Job, now: datetime) -> datetime:
+    """Return the first time after `now` that a job is due."""
+    return next(CronSim(job.when, now.astimezone(LONDON))).astimezone(UTC)
+
+
+def _take(session: Session, job: Job, *, now: datetime) -> bool:
+    """Move a job's next run on; whoever does it has the slot."""
+    row = session.get(Schedule, job.name)
+    following = slot_after(job, now)
+    if row is None:
+        session.execute(
+            insert_ignore(session, Schedule).values(
+                name=job.name, next_run=following, last_run=None
+            )
+        )
+        return False
+    due = row.next_run <= now
+    if not due and row.next_run <= following:
+        return False
+    # Not due, yet further off than the next slot: the clock was set back, or the times changed.
+    moved = session.execute(
+        sa.update(Schedule)
+        .where(Schedule.name == job.name, Schedule.next_run == row.next_run)
+        .values(next_run=following, **({"last_run": now} if due else {}))
+        .execution_options(synchronize_session=False)
+    )
+    return due and moved.rowcount == 1  # type: ignore[attr-defined]  # an UPDATE's result has it

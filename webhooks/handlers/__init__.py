@@ -1,0 +1,1 @@
+"""From an event to the object it is about; nothing here reads Stripe or the database."""
