@@ -6,12 +6,12 @@ amount is positive. Amounts are whole pence.
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from billing.errors import (
     ClosedAppealError,
@@ -29,6 +29,20 @@ Text = Annotated[str, Field(min_length=1)]
 
 _MONTHS_A_YEAR: Final = 12
 
+_Some = TypeVar("_Some", bound=Sized)
+
+
+def _at_least_one(items: _Some) -> _Some:
+    if not items:
+        raise ValueError("is empty; write at least one")
+    return items
+
+
+def _month_or_year(interval: Interval) -> Interval:
+    if interval not in (Interval.MONTH, Interval.YEAR):
+        raise ValueError('is not sold; write "month" or "year"')
+    return interval
+
 
 class _Item(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
@@ -43,7 +57,7 @@ class PlanPrice(_Item):
     """
 
     band: Key
-    interval: Literal[Interval.MONTH, Interval.YEAR]
+    interval: Annotated[Interval, AfterValidator(_month_or_year)]
     amount: Pence
     lookup_key: Key
 
@@ -66,7 +80,7 @@ class Plan(_Item):
     name: Text
     description: Text
     account: AccountCode
-    prices: Annotated[tuple[PlanPrice, ...], Field(min_length=1)]
+    prices: Annotated[tuple[PlanPrice, ...], AfterValidator(_at_least_one)]
 
 
 class Appeal(_Item):
@@ -90,7 +104,7 @@ class Appeal(_Item):
     monthly_target: Pence | None = None
     starts: date | None = None
     ends: date | None = None
-    suggested: Annotated[tuple[Pence, ...], Field(min_length=1)]
+    suggested: Annotated[tuple[Pence, ...], AfterValidator(_at_least_one)]
     successor: str = ""
 
     @model_validator(mode="after")
@@ -138,7 +152,7 @@ class Catalogue(_Item):
     """Everything on sale, and everything asked for."""
 
     placeholder_prices: bool
-    plans: Annotated[tuple[Plan, ...], Field(min_length=1)]
+    plans: Annotated[tuple[Plan, ...], AfterValidator(_at_least_one)]
     appeals: tuple[Appeal, ...] = ()
     other_ways: tuple[OtherWay, ...] = ()
     shop: Shop
