@@ -7,16 +7,17 @@ from pathlib import Path
 
 import uvicorn
 
-from sandbox import api, engine
+from sandbox import api
 from sandbox.contract.operations import pinned_version
 from sandbox.kernel.app import create_app
 from sandbox.kernel.faults import Faults
 from sandbox.kernel.world import World
+from sandbox.pages.checkout import CheckoutPage
 from sandbox.pages.control import Control
 
 _LOOPBACK = ("127.0.0.1", "localhost")
 _DAY = 24 * 3600
-_ROOMS = (api, engine)  # importing them registers their operations and jobs
+_ROOMS = (api,)  # importing it registers its operations, and the engine's jobs
 
 
 def main() -> None:
@@ -34,7 +35,7 @@ def main() -> None:
     )
     world.url = f"http://localhost:{port}"
     faults = Faults()
-    app = create_app(world, faults, [*Control(world, faults).routes()])
+    app = create_app(world, faults, [*CheckoutPage(world).routes(), *Control(world, faults).routes()])
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     print(f"sandbox ready {world.url}", flush=True)  # noqa: T201 - others wait for this line
     uvicorn.Server(config).run(sockets=[listening])

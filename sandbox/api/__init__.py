@@ -2,14 +2,20 @@
 
 from sandbox.api import (
     catalogue,
+    checkout,
     customers,
     events,
+    payments,
+    refunds,
     webhook_endpoints,
 )
 
 __all__ = [
     "catalogue",
+    "checkout",
     "customers",
     "events",
+    "payments",
+    "refunds",
     "webhook_endpoints",
 ]

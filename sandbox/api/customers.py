@@ -3,10 +3,9 @@
 Source: https://docs.stripe.com/api/customers
 """
 
-from typing import Any
-
+from sandbox.engine.customer import new_customer, with_address
+from sandbox.engine.subscription import ENDED, end
 from sandbox.kernel.calls import PAGING, Call, operation
-from sandbox.kernel.ids import token
 from sandbox.kernel.metadata import merged
 from sandbox.kernel.paging import equals, page
 from sandbox.kernel.store import Doc
@@ -14,7 +13,6 @@ from sandbox.kernel.world import World
 
 _FIELDS = "address description email name phone preferred_locales shipping"
 _DEFAULT_METHOD = "invoice_settings.default_payment_method"
-_NO_ADDRESS = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
 
 
 @operation("POST", "/v1/customers", f"{_FIELDS} metadata")
@@ -36,7 +34,7 @@ def retrieve_customer(world: World, call: Call) -> Doc:
 def update_customer(world: World, call: Call) -> Doc:
     """Change a customer."""
     customer = world.get("customer", call.id)
-    fields = _with_address(call.picked(_FIELDS))
+    fields = with_address(call.picked(_FIELDS))
     if "metadata" in call.params:
         fields["metadata"] = merged(customer["metadata"], call.params["metadata"])
     if "invoice_settings" in call.params:
@@ -47,35 +45,20 @@ def update_customer(world: World, call: Call) -> Doc:
     return world.change(customer, fields, event="customer.updated")
 
 
+@operation("DELETE", "/v1/customers/{customer}")
+def delete_customer(world: World, call: Call) -> Doc:
+    """Delete a customer for good; its subscriptions end at once.
+
+    Source: https://docs.stripe.com/api/customers/delete
+    """
+    customer = world.get("customer", call.id)
+    for subscription in world.store.find("subscription", {"customer": customer["id"]}):
+        if subscription["status"] not in ENDED:
+            end(world, subscription, reason="cancellation_requested")
+    return world.delete(customer, event="customer.deleted")
+
+
 @operation("GET", "/v1/customers", f"created email {PAGING}")
 def list_customers(world: World, call: Call) -> Doc:
     """List customers."""
     return page(world, call, "customer", equals(call, "email"))
-
-
-def new_customer(world: World, given: dict[str, Any]) -> Doc:
-    """Create a customer, from the API or by a Checkout page."""
-    fields = _with_address(given) | {"metadata": merged(None, given.get("metadata"))}
-    settings = ("custom_fields", "default_payment_method", "footer", "rendering_options")
-    defaults = {
-        "address": None,
-        "balance": 0,
-        "currency": None,
-        "delinquent": False,
-        "discount": None,
-        "invoice_prefix": token(8).upper(),
-        "invoice_settings": dict.fromkeys(settings),
-        "name": None,
-        "next_invoice_sequence": 1,
-        "phone": None,
-        "preferred_locales": [],
-        "tax_exempt": "none",
-        "test_clock": None,
-    }
-    return world.create("customer", defaults | fields, event="customer.created")
-
-
-def _with_address(fields: dict[str, Any]) -> dict[str, Any]:
-    if fields.get("address"):
-        fields["address"] = _NO_ADDRESS | fields["address"]
-    return fields

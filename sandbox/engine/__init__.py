@@ -1,1 +1,1 @@
-"""What happens by itself or as a consequence: payments, invoices, subscriptions."""
+"""What happens by itself or as a consequence: payments, invoices, subscriptions, Checkout."""

@@ -1,0 +1,73 @@
+"""The account's balance: every movement is one balance transaction."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.kernel.store import Doc
+from sandbox.kernel.world import World, job
+
+
+def move(
+    world: World,
+    kind: str,
+    source: Doc,
+    amount: int,
+    *,
+    available_on: int,
+    fee_details: list[Mapping[str, Any]] | None = None,
+) -> Doc:
+    """Record money coming in (positive) or going out (negative), with what Stripe keeps of it.
+
+    Source: https://docs.stripe.com/reports/balance-transaction-types
+    """
+    details = fee_details or []
+    fee = sum(detail["amount"] for detail in details)
+    pending = available_on > world.now
+    fields = {
+        "amount": amount,
+        "available_on": available_on,
+        "balance_type": "payments",
+        "currency": source["currency"],
+        "description": source.get("description"),
+        "fee": fee,
+        "fee_details": details,
+        "net": amount - fee,
+        "reporting_category": kind,
+        "source": source["id"],
+        "status": "pending" if pending else "available",
+        "type": kind,
+    }
+    transaction = world.create("balance_transaction", fields)
+    if pending:
+        world.schedule(available_on, "balance.available", transaction["id"])
+    return transaction
+
+
+@job("balance.available")
+def _become_available(world: World, ident: str) -> None:
+    """Let pending money become available.
+
+    Source: https://docs.stripe.com/payments/balances
+    """
+    transaction = world.get("balance_transaction", ident)
+    world.change(transaction, {"status": "available"})
+
+
+def balance(world: World) -> Doc:
+    """Return what the account holds, by currency.
+
+    Source: https://docs.stripe.com/api/balance/balance_object
+    """
+    sums: dict[str, dict[str, int]] = {"available": {"gbp": 0}, "pending": {"gbp": 0}}
+    for transaction in world.store.find("balance_transaction"):
+        of_status = sums[transaction["status"]]
+        currency = transaction["currency"]
+        of_status[currency] = of_status.get(currency, 0) + transaction["net"]
+    listed = {
+        status: [
+            {"amount": amount, "currency": currency, "source_types": {"card": amount}}
+            for currency, amount in sorted(amounts.items())
+        ]
+        for status, amounts in sums.items()
+    }
+    return {"object": "balance", "livemode": False, **listed}

@@ -1,0 +1,212 @@
+"""Payments: an intent, its charges, and the balance transaction that follows a charge."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.engine import balance, fees
+from sandbox.engine.cards import Card, Decline, card_of
+from sandbox.kernel.ids import token
+from sandbox.kernel.store import Doc
+from sandbox.kernel.world import World, job
+
+_CHECKS = {
+    "address_line1_check": None,
+    "address_postal_code_check": None,
+    "cvc_check": "pass",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an intent is opened with."""
+
+    amount: int
+    currency: str
+    customer: str | None = None
+    description: str | None = None
+    metadata: Mapping[str, str] | None = None
+    receipt_email: str | None = None
+    setup_future_usage: str | None = None
+
+
+def open_intent(world: World, terms: Terms, *, parent: str = "") -> Doc:
+    """Create an intent that waits for a card; `parent` is the Checkout Session or invoice.
+
+    Source: https://docs.stripe.com/payments/paymentintents/lifecycle
+    """
+    fields = {
+        "amount": terms.amount,
+        "amount_capturable": 0,
+        "amount_received": 0,
+        "capture_method": "automatic_async",
+        "client_secret": f"pi_secret_{token(24)}",
+        "confirmation_method": "automatic",
+        "currency": terms.currency,
+        "customer": terms.customer,
+        "description": terms.description,
+        "metadata": dict(terms.metadata or {}),
+        "payment_method_types": ["card"],
+        "receipt_email": terms.receipt_email,
+        "setup_future_usage": terms.setup_future_usage,
+        "status": "requires_payment_method",
+    }
+    return world.create("payment_intent", fields, parent=parent, event="payment_intent.created")
+
+
+def new_method(
+    world: World, card: Card, billing: Mapping[str, Any], expiry: tuple[int, int]
+) -> Doc:
+    """Store a card as a payment method that belongs to nobody yet."""
+    facts = _card_facts(card, expiry) | {"display_brand": card.brand}
+    facts["networks"] = {"available": [card.brand], "preferred": None}
+    facts["three_d_secure_usage"] = {"supported": True}
+    fields = {"billing_details": billing, "card": facts, "type": "card", "metadata": {}}
+    doc = world.create("payment_method", fields | {"allow_redisplay": "limited"})
+    present = {key: value for key, value in doc.items() if value is not None}
+    shown = {"customer": None, "customer_account": None} | present
+    world.store.save(shown)
+    return shown
+
+
+def attach(world: World, method: Doc, customer: str) -> Doc:
+    """Keep a payment method for a customer's later payments.
+
+    Source: https://docs.stripe.com/api/payment_methods/attach
+    """
+    return world.change(method, {"customer": customer}, event="payment_method.attached")
+
+
+def attempt(world: World, intent: Doc, method: Doc, *, present: bool) -> tuple[Doc, Decline | None]:
+    """Charge the card once; `present` says whether the cardholder is there.
+
+    Source: https://docs.stripe.com/payments/paymentintents/lifecycle
+    """
+    card = card_of(method)
+    decline = card.now if present else card.later
+    if decline is not None:
+        return _fail(world, intent, method, decline), decline
+    charge = world.create(
+        "charge",
+        _charge(intent, method, card)
+        | {"amount_captured": intent["amount"], "captured": True, "paid": True}
+        | {"status": "succeeded", "outcome": _outcome("authorized", "Payment complete.")},
+        event="charge.succeeded",
+    )
+    _settle_in_time(world, charge)
+    fields = {
+        "amount_received": intent["amount"],
+        "last_payment_error": None,
+        "latest_charge": charge["id"],
+        "payment_method": method["id"],
+        "status": "succeeded",
+    }
+    return world.change(intent, fields, event="payment_intent.succeeded"), None
+
+
+def _fail(world: World, intent: Doc, method: Doc, decline: Decline) -> Doc:
+    """Record a declined charge; the intent waits for another card.
+
+    Source: https://docs.stripe.com/declines
+    """
+    outcome = _outcome("issuer_declined", "The bank did not accept the payment.")
+    charge = world.create(
+        "charge",
+        _charge(intent, method, card_of(method))
+        | {"amount_captured": 0, "failure_code": decline.code, "failure_message": decline.message}
+        | {"status": "failed", "outcome": outcome | {"reason": decline.decline_code}},
+        event="charge.failed",
+    )
+    error = {
+        "type": "card_error",
+        "code": decline.code,
+        "decline_code": decline.decline_code,
+        "message": decline.message,
+        "charge": charge["id"],
+        "payment_method": method,
+    }
+    fields = {
+        "last_payment_error": error,
+        "latest_charge": charge["id"],
+        "payment_method": None,
+        "status": "requires_payment_method",
+    }
+    return world.change(intent, fields, event="payment_intent.payment_failed")
+
+
+def _charge(intent: Doc, method: Doc, card: Card) -> dict[str, Any]:
+    expiry = (method["card"]["exp_month"], method["card"]["exp_year"])
+    facts = _card_facts(card, expiry) | {"network": card.brand}
+    return {
+        "amount": intent["amount"],
+        "amount_refunded": 0,
+        "billing_details": method["billing_details"],
+        "calculated_statement_descriptor": "MORNING STAR",
+        "currency": intent["currency"],
+        "customer": intent["customer"],
+        "description": intent["description"],
+        "fraud_details": {},
+        "metadata": intent["metadata"],
+        "payment_intent": intent["id"],
+        "payment_method": method["id"],
+        "payment_method_details": {"card": facts, "type": "card"},
+        "receipt_email": intent["receipt_email"],
+    }
+
+
+def _card_facts(card: Card, expiry: tuple[int, int]) -> dict[str, Any]:
+    return {
+        "brand": card.brand,
+        "checks": _CHECKS,
+        "country": card.country,
+        "exp_month": expiry[0],
+        "exp_year": expiry[1],
+        "fingerprint": card.fingerprint,
+        "funding": "credit",
+        "last4": card.number[-4:],
+        "wallet": None,
+    }
+
+
+def _outcome(kind: str, message: str) -> dict[str, Any]:
+    declined = kind == "issuer_declined"
+    return {
+        "advice_code": None,
+        "network_advice_code": None,
+        "network_decline_code": None,
+        "network_status": "declined_by_network" if declined else "approved_by_network",
+        "reason": None,
+        "risk_level": "normal",
+        "risk_score": 10,
+        "seller_message": message,
+        "type": kind,
+    }
+
+
+def _settle_in_time(world: World, charge: Doc) -> None:
+    """Book the charge now, or after the delay that was set: Stripe captures asynchronously."""
+    delay = world.store.setting("settle_seconds", 0)
+    if delay:
+        world.schedule(world.now + delay, "charge.settle", charge["id"])
+    else:
+        _settle(world, charge["id"])
+
+
+@job("charge.settle")
+def _settle(world: World, ident: str) -> None:
+    """Give a charge its balance transaction; `charge.updated` is how one learns of it.
+
+    Source: https://docs.stripe.com/payments/payment-intents/asynchronous-capture
+    """
+    charge = world.get("charge", ident)
+    card = card_of(world.get("payment_method", charge["payment_method"]))
+    amount, currency = charge["amount"], charge["currency"]
+    transaction = balance.move(
+        world,
+        "charge",
+        charge,
+        amount,
+        available_on=fees.available_on(world.now),
+        fee_details=fees.card_fee(amount, currency, card.region),
+    )
+    world.change(charge, {"balance_transaction": transaction["id"]}, event="charge.updated")
