@@ -2,3 +2,29 @@
 
 The decision is a pure function of facts; Stripe is never asked while a reader waits.
 """
+
+from billing.access.check import Answer, Question, check, rights_of
+from billing.access.decide import Decision, Facts, Policy, Reason, Right, decide
+from billing.access.entitlements import Term, follow_subscription, grant, revoke
+from billing.access.meter import carry_over, forget_past_windows, read_cookie, window_of
+
+__all__ = [
+    "Answer",
+    "Decision",
+    "Facts",
+    "Policy",
+    "Question",
+    "Reason",
+    "Right",
+    "Term",
+    "carry_over",
+    "check",
+    "decide",
+    "follow_subscription",
+    "forget_past_windows",
+    "grant",
+    "read_cookie",
+    "revoke",
+    "rights_of",
+    "window_of",
+]

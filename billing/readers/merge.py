@@ -162,6 +162,6 @@ def _tell_of_two_subscriptions(session: Session, reader: Reader, *, now: datetim
             session,
             "paying twice",
             subject=f"reader:{reader.id}:{plan}",
-            detail=f"This reader has more than one live subscription to {plan}: end and refund one.",
+            detail=f"More than one live subscription to {plan}: end one, and refund what it took.",
             now=now,
         )

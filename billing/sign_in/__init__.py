@@ -1,7 +1,8 @@
-"""Proof that somebody reads the mail of an address, and the browser sessions that follow from it.
+"""Proof that somebody reads the mail of an address, and the browser sessions that follow.
 
-Tokens, codes and session cookies are stored only as hashes; a link or a code works once, and looking
-at a link uses nothing up. What a proof means (which reader, which member of staff) is decided above.
+Tokens, codes and session cookies are stored only as hashes; a link or a code works once, and
+looking at a link uses nothing up. What a proof means (which reader, which of the staff) is decided
+above.
 """
 
 from billing.sign_in.address import local_path, normalise

@@ -30,9 +30,9 @@ def normalise(typed: str) -> str:
 
 
 def local_path(path: str) -> str:
-    """Return a path if it leads to a page of ours, else ''.
+    r"""Return a path if it leads to a page of ours, else ''.
 
-    Browsers read `//host` and `/\\host` as other hosts, and drop tabs and line ends before they do.
+    Browsers read `//host` and `/\host` as other hosts, and drop tabs and line ends before they do.
     """
     if not path.startswith("/") or path.startswith("//") or len(path) > _LONGEST_PATH:
         return ""

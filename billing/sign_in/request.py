@@ -1,4 +1,4 @@
-"""Ask to sign in: a link and a code are mailed. The answer never tells whether the address is known."""
+"""Ask to sign in: a link and a code are mailed. The answer never tells who is known to us."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -86,7 +86,7 @@ def issue(
     next_path: str = "",
     browser: str = "",
 ) -> tuple[SignInRequest, str]:
-    """Write down a sign-in that may be redeemed once, and return it with its token. Mails nothing."""
+    """Write down a sign-in that may be redeemed once; return it and its token. Mails nothing."""
     token, request_id = new_token(), uuid4()
     asked = SignInRequest(
         id=request_id,

@@ -1,4 +1,4 @@
-"""Signed-in browsers: begun after a proof, found by the hash of a cookie, ended by deleting the row."""
+"""Signed-in browsers: begun after a proof, found by a cookie's hash, ended by deleting the row."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,7 +21,7 @@ def begin_session(
     staff_id: UUID | None = None,
     now: datetime,
 ) -> str:
-    """Sign one browser in as a reader or as one of the staff, and return the token for its cookie."""
+    """Sign one browser in, as a reader or as one of the staff; return the token of its cookie."""
     token = new_token()
     session.add(
         WebSession(
