@@ -10,9 +10,25 @@ from billing.errors import AmountError
 # Currencies whose minor unit is not a hundredth, as Stripe charges them (ISK and UGX are
 # charged as if they had two decimals). Source: https://docs.stripe.com/currencies
 _NO_DECIMALS: Final = frozenset(
-    "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split()
+    {
+        "bif",
+        "clp",
+        "djf",
+        "gnf",
+        "jpy",
+        "kmf",
+        "krw",
+        "mga",
+        "pyg",
+        "rwf",
+        "vnd",
+        "vuv",
+        "xaf",
+        "xof",
+        "xpf",
+    }
 )
-_THREE_DECIMALS: Final = frozenset("bhd jod kwd omr tnd".split())
+_THREE_DECIMALS: Final = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
 _SYMBOLS: Final = {"gbp": "£", "eur": "€", "usd": "US$"}
 _WRITTEN: Final = re.compile(r"£?\s*(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d{2}))?")
 
@@ -36,7 +52,7 @@ class Money:
         return Decimal(self.amount).scaleb(-places).quantize(Decimal(1).scaleb(-places))
 
     def __str__(self) -> str:
-        sign = "−" if self.amount < 0 else ""
+        sign = "−" if self.amount < 0 else ""  # noqa: RUF001  # a minus sign, not a hyphen
         figure = f"{abs(self.major):,}"
         symbol = _SYMBOLS.get(self.currency)
         return f"{sign}{symbol}{figure}" if symbol else f"{sign}{figure} {self.currency.upper()}"

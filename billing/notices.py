@@ -61,12 +61,18 @@ class SubscriptionStarted(Notice):
 
 
 class PaymentReceipt(Notice):
-    """A subscription renewed and its payment arrived."""
+    """A subscription renewed and its payment arrived.
+
+    Attributes:
+        renews_on: when the next payment is taken; None where it ends instead.
+        price: what the next payment will be, where we know.
+    """
 
     kind: ClassVar[str] = "payment_receipt"
     receipt: Receipt
     plan: str
     renews_on: date | None
+    price: Money | None = None
 
 
 class DonationThanks(Notice):

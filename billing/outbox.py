@@ -1,4 +1,4 @@
-"""Mail owed to people, in the transaction of the fact it tells: no fact, no mail; one fact, one mail."""
+"""Mail owed to people, in the transaction of the fact it tells: one fact, one mail."""
 
 from datetime import datetime
 from uuid import UUID, uuid4

@@ -126,7 +126,7 @@ class Settings(BaseSettings):
 def load() -> Settings:
     """Read the settings from the environment, and from `BILLING_ENV_FILE` where it is named."""
     env_file = os.environ.get("BILLING_ENV_FILE")
-    return Settings(_env_file=env_file) if env_file else Settings()
+    return Settings(_env_file=env_file)
 
 
 def _public_address(settings: Settings) -> list[Problem]:
@@ -159,7 +159,7 @@ def _stripe(settings: Settings) -> list[Problem]:
         found.append(
             Problem(
                 "BILLING_STRIPE_KEY",
-                "set Stripe's secret or restricted key (sk_test_…, rk_test_…, sk_live_…, rk_live_…)",
+                "set Stripe's secret or restricted key (sk_test_…, rk_test_…, sk_live_…, …)",
             )
         )
     if not settings.stripe_webhook_secrets:
@@ -180,14 +180,14 @@ def _live(settings: Settings) -> list[Problem]:
         )
     if settings.clock_offset_file is not None:
         found.append(Problem("BILLING_CLOCK_OFFSET_FILE", "time is not moved with a live key"))
-    for field in type(settings.society).model_fields:
-        if getattr(settings.society, field) in ("", PLACEHOLDER, "GB 123456789"):
-            found.append(
-                Problem(
-                    f"BILLING_SOCIETY__{field.upper()}",
-                    "a live system prints the society's real particulars; set this one",
-                )
-            )
+    found += [
+        Problem(
+            f"BILLING_SOCIETY__{field.upper()}",
+            "a live system prints the society's real particulars; set this one",
+        )
+        for field, value in settings.society.model_dump().items()
+        if value in ("", PLACEHOLDER, "GB 123456789")
+    ]
     if not settings.secure:
         found.append(Problem("BILLING_PUBLIC_URL", "a live system is reached by https://"))
     return found

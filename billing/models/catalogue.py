@@ -12,8 +12,10 @@ from billing.money import Money
 
 
 class Interval(enum.StrEnum):
-    """How often a price is paid."""
+    """How often a price is paid: Stripe's four words."""
 
+    DAY = "day"
+    WEEK = "week"
     MONTH = "month"
     YEAR = "year"
 

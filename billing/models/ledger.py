@@ -1,5 +1,8 @@
-"""The books: accounts, journal entries and their postings. Append-only, by trigger, on both
-databases; an entry whose postings do not sum to zero in every currency cannot be written."""
+"""The books: accounts, journal entries and their postings.
+
+Append-only, by trigger, on both databases; an entry whose postings do not sum to zero in every
+currency cannot be written.
+"""
 
 import enum
 from datetime import date, datetime

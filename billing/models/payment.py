@@ -162,4 +162,3 @@ class ReceiptSeries(Base):
     __tablename__ = "receipt_series"
     series: Mapped[str] = mapped_column(String(10), primary_key=True)
     last_number: Mapped[int] = mapped_column(BigInteger, default=0)
-

@@ -8,7 +8,7 @@ from sqlalchemy import JSON, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.db import Base, BigId, Instant
-from billing.models.base import Owed, instant, instant_or_none, new_id
+from billing.models.base import Owed, instant, instant_or_none
 
 
 class StripeEvent(Owed, Base):

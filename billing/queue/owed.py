@@ -60,16 +60,24 @@ def finish(session: Session, row: Row) -> None:
     _move(session, row, state=OwedState.DONE, leased_until=None, last_error="")
 
 
-def retry(session: Session, row: Row, *, error: str, now: datetime) -> bool:
-    """Give a claimed row back for later, or park it when it failed too often.
+def retry(
+    session: Session,
+    row: Row,
+    *,
+    error: str,
+    now: datetime,
+    attempts: int = ATTEMPTS_BEFORE_PARKING,
+) -> bool:
+    """Give a claimed row back for later, or park it when it failed `attempts` times.
 
     Returns:
         Whether it was parked: a person should know.
     """
-    if row.attempts >= ATTEMPTS_BEFORE_PARKING:
+    if row.attempts >= attempts:
         park(session, row, error=error)
         return True
-    wait = min(timedelta(seconds=2 ** (row.attempts - 1)), _LONGEST_WAIT)
+    # The power is bounded first: no timedelta holds 2 ** 60 seconds.
+    wait = min(timedelta(seconds=2 ** min(row.attempts - 1, 12)), _LONGEST_WAIT)
     _move(
         session,
         row,

@@ -1,0 +1,112 @@
+"""A checkout's session at Stripe: open it, or give it up."""
+
+import contextlib
+from datetime import datetime
+from typing import Any, Final, cast
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from billing.checkout.settle import settle
+from billing.checkout.tokens import return_token
+from billing.context import Context
+from billing.errors import StripeRefusedError
+from billing.models import Checkout, CheckoutKind, CheckoutStatus, Command
+from billing.stripe_gateway import commands
+from billing.stripe_gateway.client import APP
+
+_OPEN: Final = "checkout.open"
+
+
+def marks(checkout: Checkout, **more: str) -> dict[str, str]:
+    """Return the metadata that make an object at Stripe ours; never anything about a person."""
+    return {"app": APP, "checkout": str(checkout.id), **more}
+
+
+def addresses(context: Context, checkout: Checkout) -> dict[str, str]:
+    """Return where Stripe sends the reader back to, and our own reference."""
+    here = f"{context.settings.public_url}/checkout/{checkout.id}"
+    token = return_token(context.settings, checkout.id)
+    return {
+        "success_url": f"{here}/return?token={token}",
+        "cancel_url": f"{here}/cancelled",
+        "client_reference_id": str(checkout.id),
+        "locale": "en-GB",
+    }
+
+
+def decide_open(
+    session: Session, checkout: Checkout, params: dict[str, Any], *, now: datetime
+) -> UUID:
+    """Write down that a session is to be opened, with the checkout it is for."""
+    command = commands.decide(session, _OPEN, subject=str(checkout.id), params=params, now=now)
+    session.flush()
+    return command.id
+
+
+def open_session(context: Context, checkout_id: UUID, command_id: UUID) -> str:
+    """Open the session a committed command describes, and return the address of its page.
+
+    Raises:
+        StripeUnavailableError: the outcome is unknown; asking again opens no second session.
+        StripeRefusedError: Stripe said no; the checkout has failed.
+    """
+    gateway = context.gateway
+    try:
+        theirs = commands.ask(
+            context.db,
+            command_id,
+            lambda params, options: gateway.ask(
+                lambda: gateway.client.v1.checkout.sessions.create(
+                    cast("Any", params), cast("Any", options)
+                )
+            ),
+            clock=context.clock,
+        )
+    except StripeRefusedError:
+        with context.db.unit_of_work() as session:
+            session.get_one(Checkout, checkout_id).status = CheckoutStatus.FAILED
+        raise
+    with context.db.unit_of_work() as session:
+        checkout = session.get_one(Checkout, checkout_id)
+        checkout.stripe_session_id, checkout.stripe_url = theirs.id, theirs.url or ""
+        return checkout.stripe_url
+
+
+def give_up_open(context: Context, reader_id: UUID, plan: str) -> None:
+    """Expire the checkout a reader has open for a plan, so that only one can ever be paid.
+
+    One that turns out to be paid already is settled instead.
+
+    Raises:
+        StripeUnavailableError: it may still be open; nothing new may be started.
+    """
+    with context.db.reading() as session:
+        checkout = session.scalar(
+            sa.select(Checkout).where(
+                Checkout.reader_id == reader_id,
+                Checkout.plan == plan,
+                Checkout.kind == CheckoutKind.SUBSCRIPTION,
+                Checkout.status == CheckoutStatus.OPEN,
+            )
+        )
+    if checkout is None:
+        return
+    stripe_session_id = checkout.stripe_session_id or _finish_opening(context, checkout)
+    gateway = context.gateway
+    # Refused where it was paid or ran out meanwhile; settling tells which.
+    with contextlib.suppress(StripeRefusedError):
+        gateway.ask(lambda: gateway.client.v1.checkout.sessions.expire(stripe_session_id))
+    settle(context, stripe_session_id)
+
+
+def _finish_opening(context: Context, checkout: Checkout) -> str:
+    """Ask again for a session whose opening was never answered; the same key, the same session."""
+    with context.db.reading() as session:
+        command_id = session.scalars(
+            sa.select(Command.id).where(Command.kind == _OPEN, Command.subject == str(checkout.id))
+        ).one()
+    open_session(context, checkout.id, command_id)
+    with context.db.reading() as session:
+        return session.get_one(Checkout, checkout.id).stripe_session_id or ""

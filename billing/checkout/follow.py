@@ -1,0 +1,90 @@
+"""Look at a payment or an invoice again, and let everything follow from it in one commit."""
+
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
+from billing import giving, payments, subscriptions
+from billing.context import Context
+from billing.models import PaymentPurpose
+from billing.queue import Fence, look
+from billing.stripe_gateway import read
+from billing.stripe_gateway.types import StripePayment
+
+
+def _nothing(_session: Session) -> None:
+    """Write nothing more."""
+
+
+def look_at_payment(
+    context: Context, payment_intent_id: str, *, also: Callable[[Session], None] = _nothing
+) -> None:
+    """Read a payment at Stripe, book it, and thank or send the receipt.
+
+    Args:
+        context: the process's context.
+        payment_intent_id: Stripe's id.
+        also: written in the same commit as the effects.
+
+    Raises:
+        BusyError, StaleReadError, StripeUnavailableError: try again later.
+    """
+
+    def apply_it(session: Session, theirs: StripePayment | None, fence: Fence) -> None:
+        if theirs is None:
+            fence.check(session)
+        else:
+            _apply(context, session, theirs, fence)
+        also(session)
+
+    look(
+        context.db,
+        payment_intent_id,
+        read=lambda: read.payment(context.gateway, payment_intent_id),
+        apply=apply_it,
+        clock=context.clock,
+    )
+
+
+def _apply(context: Context, session: Session, theirs: StripePayment, fence: Fence) -> None:
+    now, catalogue = context.clock.now(), context.catalogue
+    ours = payments.apply(session, theirs, catalogue=catalogue, fence=fence, now=now)
+    match ours.purpose:
+        case PaymentPurpose.DONATION:
+            appeal = theirs.metadata.get("appeal", "")
+            giving.follow_payment(session, ours, appeal=appeal, catalogue=catalogue, now=now)
+        case PaymentPurpose.SUBSCRIPTION if theirs.invoice is not None:
+            subscriptions.tell_of_payment(
+                session, ours, theirs.invoice, catalogue=catalogue, now=now
+            )
+        case _:
+            pass
+
+
+def look_at_invoice(
+    context: Context, invoice_id: str, *, also: Callable[[Session], None] = _nothing
+) -> None:
+    """Read an invoice at Stripe: its subscription, its payments, and whether it is failing.
+
+    An invoice paid without a payment (a trial, a full discount) extends access and books nothing.
+
+    Raises:
+        BusyError, StaleReadError, StripeUnavailableError: try again later.
+        UnknownReaderError: its subscription is ours, but we know no reader for it.
+    """
+    theirs = read.invoice(context.gateway, invoice_id)
+    if theirs is not None:
+        if theirs.subscription_id:
+            subscriptions.look_again(context, theirs.subscription_id)
+        for payment_intent_id in theirs.payment_intent_ids:
+            look_at_payment(context, payment_intent_id)
+    with context.db.unit_of_work() as session:
+        if theirs is not None and theirs.failing:
+            subscriptions.tell_of_failure(
+                session,
+                theirs,
+                catalogue=context.catalogue,
+                paywall=context.settings.paywall,
+                now=context.clock.now(),
+            )
+        also(session)

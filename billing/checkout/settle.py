@@ -1,0 +1,92 @@
+"""Settle a checkout: whoever comes first, the reader or the webhook, the same thing happens."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from billing import subscriptions
+from billing.checkout.follow import look_at_invoice, look_at_payment
+from billing.context import Context
+from billing.models import Checkout, CheckoutStatus, Reader
+from billing.payments.customers import as_id
+from billing.stripe_gateway import read
+from billing.stripe_gateway.types import StripeCheckoutSession
+
+# Where a checkout may go from where it is; anything else Stripe says is older than what we know.
+_MOVES = {
+    CheckoutStatus.OPEN: frozenset(CheckoutStatus) - {CheckoutStatus.OPEN},
+    CheckoutStatus.AWAITING_BANK: {CheckoutStatus.SETTLED, CheckoutStatus.FAILED},
+    CheckoutStatus.EXPIRED: {CheckoutStatus.SETTLED, CheckoutStatus.AWAITING_BANK},
+    CheckoutStatus.FAILED: {CheckoutStatus.SETTLED},
+    CheckoutStatus.SETTLED: frozenset[CheckoutStatus](),
+}
+
+
+def settle(
+    context: Context,
+    stripe_session_id: str,
+    *,
+    also: Callable[[Session], None] = lambda _session: None,
+) -> None:
+    """Look at a Checkout session, follow what it led to, and write down how it ended.
+
+    Repeats safely, in any order and from any number of places at once.
+
+    Raises:
+        BusyError, StaleReadError, StripeUnavailableError: try again later.
+    """
+    theirs = read.checkout_session(context.gateway, stripe_session_id)
+    if theirs is not None and theirs.status == "complete":
+        if theirs.subscription_id:
+            subscriptions.look_again(context, theirs.subscription_id)
+        if theirs.invoice_id:
+            look_at_invoice(context, theirs.invoice_id)
+        if theirs.payment_intent_id:
+            look_at_payment(context, theirs.payment_intent_id)
+    with context.db.unit_of_work() as session:
+        if theirs is not None:
+            _write(session, theirs, now=context.clock.now())
+        also(session)
+
+
+def _write(session: Session, theirs: StripeCheckoutSession, *, now: datetime) -> None:
+    ours = _ours(session, theirs)
+    status = _status(theirs)
+    if ours is None or status not in _MOVES[ours.status]:
+        return
+    ours.status, ours.stripe_session_id = status, theirs.id
+    if status is CheckoutStatus.SETTLED:
+        ours.settled_at = now
+    reader = session.get(Reader, ours.reader_id) if ours.reader_id else None
+    if reader is not None and not reader.email:
+        # What was typed at Stripe; nobody has proved it yet.
+        reader.email, reader.name = theirs.payer_email[:254], theirs.payer_name[:200]
+
+
+def _ours(session: Session, theirs: StripeCheckoutSession) -> Checkout | None:
+    """Find our checkout by Stripe's id, or by ours where Stripe's was lost on its way."""
+    found = session.scalar(
+        sa.select(Checkout).where(Checkout.stripe_session_id == theirs.id).with_for_update()
+    )
+    marked = as_id(theirs.client_reference_id)
+    if found is not None or marked is None:
+        return found
+    return session.scalar(
+        sa.select(Checkout)
+        .where(Checkout.id == marked, Checkout.stripe_session_id.is_(None))
+        .with_for_update()
+    )
+
+
+def _status(theirs: StripeCheckoutSession) -> CheckoutStatus:
+    if theirs.certain:
+        return CheckoutStatus.SETTLED
+    match theirs.status:
+        case "complete":
+            return CheckoutStatus.AWAITING_BANK
+        case "expired":
+            return CheckoutStatus.EXPIRED
+        case _:
+            return CheckoutStatus.OPEN

@@ -1,0 +1,135 @@
+"""Write what Stripe says of one payment: the mirror, its refunds, and the books."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from billing.catalogue.data import Catalogue
+from billing.clock import accounting_day
+from billing.models import Payment, PaymentPurpose, PaymentStatus, Receipt, Refund, RefundStatus
+from billing.notices import RefundMade
+from billing.outbox import owe
+from billing.payments.customers import checkout_of, link_customer, reader_of
+from billing.payments.movements import record_movement
+from billing.payments.purpose import purpose_of
+from billing.payments.receipts import address_for
+from billing.queue import Fence
+from billing.stripe_gateway.types import StripePayment, StripeRefund
+
+_GIVEN_BACK = (RefundStatus.SUCCEEDED, RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION)
+
+
+def apply(
+    session: Session, theirs: StripePayment, *, catalogue: Catalogue, fence: Fence, now: datetime
+) -> Payment:
+    """Write what Stripe says of one payment, and act on what changed. Repeats safely.
+
+    Raises:
+        StaleReadError: somebody has looked since; their answer is newer than ours.
+
+    Source: https://docs.stripe.com/webhooks#event-ordering
+    """
+    fence.check(session)
+    ours = _ours_or_new(session, theirs, catalogue, now)
+    _mirror(session, ours, theirs, now)
+    charge = theirs.charge
+    if charge is None:
+        return ours
+    if charge.movement is not None:
+        record_movement(session, charge.movement, payment=ours, now=now)
+        ours.balance_transaction_id = charge.movement.id
+    for refund in charge.refunds:
+        _apply_refund(session, ours, refund, catalogue, now)
+    ours.refunded_amount = sum(r.amount for r in charge.refunds if r.status in _GIVEN_BACK)
+    session.flush()
+    return ours
+
+
+def _ours_or_new(
+    session: Session, theirs: StripePayment, catalogue: Catalogue, now: datetime
+) -> Payment:
+    ours = session.scalar(sa.select(Payment).where(Payment.stripe_payment_intent_id == theirs.id))
+    if ours is not None:
+        return ours
+    what = purpose_of(session, theirs, catalogue=catalogue, now=now)
+    ours = Payment(
+        stripe_payment_intent_id=theirs.id,
+        purpose=what.purpose,
+        account_code=what.account_code,
+        fund=what.fund,
+        plan=what.plan,
+        status=theirs.status,
+        amount=theirs.amount,
+        currency=theirs.currency,
+        created_at=theirs.created,
+    )
+    session.add(ours)
+    return ours
+
+
+def _mirror(session: Session, ours: Payment, theirs: StripePayment, now: datetime) -> None:
+    """Copy what may change between two looks."""
+    metadata = theirs.invoice.metadata if theirs.invoice else theirs.metadata
+    ours.status = theirs.status
+    ours.amount, ours.currency = theirs.amount, theirs.currency
+    ours.failure = theirs.failure[:300]
+    ours.stripe_customer_id = theirs.customer_id
+    if theirs.invoice:
+        ours.stripe_invoice_id = theirs.invoice.id
+        ours.stripe_subscription_id = theirs.invoice.subscription_id
+    if ours.purpose is not PaymentPurpose.FOREIGN:
+        ours.checkout_id = checkout_of(session, metadata)
+        ours.reader_id = reader_of(session, theirs.customer_id, metadata)
+        if ours.reader_id and theirs.customer_id:
+            link_customer(session, theirs.customer_id, ours.reader_id, now=now)
+    charge = theirs.charge
+    if charge is not None:
+        ours.stripe_charge_id = charge.id
+        ours.payer_name, ours.payer_email = charge.payer_name[:200], charge.payer_email[:254]
+        ours.payer_country, ours.method = charge.country, charge.method
+        ours.failure = ours.failure or charge.failure[:300]
+        if theirs.status is PaymentStatus.SUCCEEDED:
+            ours.paid_at = charge.created
+    session.flush()
+
+
+def _apply_refund(
+    session: Session, payment: Payment, theirs: StripeRefund, catalogue: Catalogue, now: datetime
+) -> None:
+    """Write one refund, post its movements, and tell the payer once it is certain."""
+    ours = session.scalar(sa.select(Refund).where(Refund.stripe_refund_id == theirs.id))
+    if ours is None:
+        ours = Refund(
+            stripe_refund_id=theirs.id,
+            payment_id=payment.id,
+            amount=theirs.amount,
+            currency=theirs.currency,
+            created_at=theirs.created,
+        )
+        session.add(ours)
+    ours.status, ours.reason = theirs.status, theirs.reason
+    session.flush()
+    for movement in theirs.movements:
+        record_movement(session, movement, payment=payment, refund=ours, now=now)
+    if payment.purpose is PaymentPurpose.FOREIGN or theirs.status is not RefundStatus.SUCCEEDED:
+        return
+    receipt = session.scalar(sa.select(Receipt).where(Receipt.payment_id == payment.id))
+    notice = RefundMade(
+        amount=ours.money,
+        item=item_name(payment, catalogue),
+        paid_on=accounting_day(payment.paid_at or payment.created_at),
+        refunded_on=accounting_day(ours.created_at),
+        method=payment.method,
+        receipt_number=str(receipt) if receipt else "",
+    )
+    to = address_for(session, payment)
+    fact = f"refund:{theirs.id}"
+    owe(session, notice, to=to, fact=fact, now=now, reader_id=payment.reader_id)
+
+
+def item_name(payment: Payment, catalogue: Catalogue) -> str:
+    """Say what a payment was for, as a receipt does."""
+    if payment.purpose is PaymentPurpose.DONATION:
+        return f"Donation to {catalogue.fund_name(payment.fund)}"
+    return catalogue.plan(payment.plan).name if payment.plan else "Subscription"

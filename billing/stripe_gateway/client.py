@@ -1,0 +1,70 @@
+"""One way to ask Stripe anything: pinned version, bounded patience, errors in our own words."""
+
+import os
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import stripe
+
+from billing.errors import StripeRefusedError, StripeUnavailableError
+from billing.settings import Settings
+
+API_VERSION: Final = "2026-10-28.endive"  # pinned with the SDK in the lock; moves on purpose only
+APP: Final = "morning-star"  # marks what is ours on an account we may share
+_TIMEOUT: Final = 15  # seconds; the SDK's own 80 would outlive our leases
+_RETRIES: Final = 2
+
+Answer = TypeVar("Answer")
+
+# The SDK would otherwise send data about this machine, and write an id of its own into HOME.
+stripe.enable_telemetry = False
+os.environ.setdefault("STRIPE_SUPPRESS_NOTICES", "1")
+
+
+class Gateway:
+    """Stripe, as one process reaches it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.client = stripe.StripeClient(
+            settings.stripe_key.get_secret_value(),
+            stripe_version=API_VERSION,
+            base_addresses={"api": settings.stripe_api_base},
+            max_network_retries=_RETRIES,
+            http_client=stripe.RequestsClient(timeout=_TIMEOUT),
+        )
+
+    def ask(self, question: Callable[[], Answer]) -> Answer:
+        """Ask, and speak of failure in our own words.
+
+        Raises:
+            StripeRefusedError: Stripe understood and said no; the same question gets the same no.
+            StripeUnavailableError: no answer, or none that can be relied on; ask again later.
+        """
+        try:
+            return question()
+        except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError) as error:
+            raise StripeRefusedError(_in_short(error)) from error
+        except (stripe.AuthenticationError, stripe.PermissionError) as error:
+            raise StripeUnavailableError(f"the key was refused: {_in_short(error)}") from error
+        except stripe.StripeError as error:
+            raise StripeUnavailableError(_in_short(error)) from error
+
+    def ask_for(self, question: Callable[[], Answer]) -> Answer | None:
+        """Ask for one object; None where Stripe has no such object.
+
+        Raises:
+            StripeUnavailableError, StripeRefusedError: as `ask`.
+        """
+        try:
+            return self.ask(question)
+        except StripeRefusedError as error:
+            cause = error.__cause__
+            if isinstance(cause, stripe.InvalidRequestError) and cause.code == "resource_missing":
+                return None
+            raise
+
+
+def _in_short(error: stripe.StripeError) -> str:
+    """Describe an error without its request: that may name a person."""
+    parts = (type(error).__name__, error.http_status, error.code, error.request_id)
+    return " ".join(str(part) for part in parts if part)

@@ -1,0 +1,307 @@
+"""Reading Stripe: one function for each object, each asking for all of it that we use at once.
+
+`None` means Stripe has no such object (any more). No expansion is deeper than four levels, and
+every list is paged to its end: Stripe cuts the first page at ten.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import stripe
+
+from billing.models import Interval, PaymentStatus, RefundStatus, SubscriptionStatus
+from billing.stripe_gateway.client import Gateway
+from billing.stripe_gateway.types import (
+    StripeBalanceTransaction,
+    StripeCharge,
+    StripeCheckoutSession,
+    StripeInvoice,
+    StripePayment,
+    StripeRefund,
+    StripeSubscription,
+)
+from billing.stripe_gateway.values import id_of, instant, instant_or_none, text, words
+
+_PAGE = 100
+
+
+def checkout_session(gateway: Gateway, session_id: str) -> StripeCheckoutSession | None:
+    """Read one Checkout session."""
+    session = gateway.ask_for(lambda: gateway.client.v1.checkout.sessions.retrieve(session_id))
+    return None if session is None else checkout_session_of(session)
+
+
+def checkout_session_of(session: stripe.checkout.Session) -> StripeCheckoutSession:
+    """Write the SDK's session in our words."""
+    payer = session.customer_details
+    return StripeCheckoutSession(
+        id=session.id,
+        status=text(session.status),
+        payment_status=session.payment_status,
+        client_reference_id=text(session.client_reference_id),
+        metadata=words(session.metadata),
+        url=text(session.url),
+        customer_id=id_of(session.customer),
+        payer_email=text(payer.email if payer else None).lower(),
+        payer_name=text(payer.name if payer else None),
+        payment_intent_id=id_of(session.payment_intent),
+        subscription_id=id_of(session.subscription),
+        invoice_id=id_of(session.invoice),
+    )
+
+
+def subscription(gateway: Gateway, subscription_id: str) -> StripeSubscription | None:
+    """Read one subscription. Since basil its periods stand on its items."""
+    found = gateway.ask_for(lambda: gateway.client.v1.subscriptions.retrieve(subscription_id))
+    if found is None:
+        return None
+    items = found["items"].data
+    price = items[0].price
+    recurring = price.recurring
+    period_ends = instant(max(item.current_period_end for item in items))
+    ends_on = instant_or_none(found.cancel_at)
+    if ends_on is None and found.cancel_at_period_end:
+        ends_on = period_ends
+    details = found.cancellation_details
+    return StripeSubscription(
+        id=found.id,
+        status=_subscription_status(found.status),
+        customer_id=id_of(found.customer),
+        metadata=words(found.metadata),
+        price_id=price.id,
+        amount=sum((item.price.unit_amount or 0) * (item.quantity or 1) for item in items),
+        currency=found.currency,
+        interval=Interval(recurring.interval) if recurring else Interval.MONTH,
+        started=instant(found.start_date),
+        period_starts=instant(min(item.current_period_start for item in items)),
+        period_ends=period_ends,
+        ends_on=ends_on,
+        canceled_at=instant_or_none(found.canceled_at),
+        ended_at=instant_or_none(found.ended_at),
+        ended_unpaid=bool(details and details.reason == "payment_failed"),
+    )
+
+
+def _subscription_status(status: str) -> SubscriptionStatus:
+    try:
+        return SubscriptionStatus(status)
+    except ValueError:
+        return SubscriptionStatus.UNKNOWN
+
+
+def invoice(gateway: Gateway, invoice_id: str) -> StripeInvoice | None:
+    """Read one invoice with its lines and the payments made or attempted for it."""
+    found = gateway.ask_for(lambda: gateway.client.v1.invoices.retrieve(invoice_id))
+    if found is None:
+        return None
+    payments = gateway.ask(
+        lambda: list(
+            gateway.client.v1.invoice_payments.list(
+                {"invoice": invoice_id, "limit": _PAGE}
+            ).auto_paging_iter()
+        )
+    )
+    intents = (id_of(p.payment.payment_intent) for p in payments)
+    return _invoice_of(gateway, found, tuple(intent for intent in intents if intent))
+
+
+def _invoice_of(
+    gateway: Gateway, found: stripe.Invoice, payment_intent_ids: tuple[str, ...] = ()
+) -> StripeInvoice:
+    parent = found.parent.subscription_details if found.parent else None
+    lines = list(_lines(gateway, found))
+    prices = (
+        id_of(line.pricing.price_details.price)
+        for line in lines
+        if line.pricing and line.pricing.price_details
+    )
+    return StripeInvoice(
+        id=text(found.id),
+        status=text(found.status),
+        amount_due=found.amount_due,
+        amount_paid=found.amount_paid,
+        currency=found.currency,
+        customer_id=id_of(found.customer),
+        subscription_id=id_of(parent.subscription) if parent else "",
+        metadata=words(parent.metadata) if parent else {},
+        billing_reason=text(found.billing_reason),
+        attempt_count=found.attempt_count,
+        next_attempt=instant_or_none(found.next_payment_attempt),
+        hosted_url=text(found.hosted_invoice_url),
+        price_ids=tuple(price for price in prices if price),
+        period_starts=instant(lines[0].period.start if lines else found.period_start),
+        period_ends=instant(lines[0].period.end if lines else found.period_end),
+        payment_intent_ids=payment_intent_ids,
+    )
+
+
+def _lines(gateway: Gateway, found: stripe.Invoice) -> Iterator[stripe.InvoiceLineItem]:
+    if not found.lines.has_more:
+        return iter(found.lines.data)
+    lines = gateway.client.v1.invoices.line_items.list(text(found.id), {"limit": _PAGE})
+    return iter(gateway.ask(lambda: list(lines.auto_paging_iter())))
+
+
+def payment(gateway: Gateway, payment_intent_id: str) -> StripePayment | None:
+    """Read one payment intent with its charge, refunds and invoice."""
+    v1 = gateway.client.v1
+    found = gateway.ask_for(
+        lambda: v1.payment_intents.retrieve(
+            payment_intent_id, {"expand": ["latest_charge.balance_transaction"]}
+        )
+    )
+    if found is None:
+        return None
+    charge = found.latest_charge
+    refunds = _refunds(gateway, found.id) if isinstance(charge, stripe.Charge) else ()
+    error = found.last_payment_error
+    return StripePayment(
+        id=found.id,
+        status=_payment_status(found),
+        amount=found.amount,
+        currency=found.currency,
+        customer_id=id_of(found.customer),
+        metadata=words(found.metadata),
+        created=instant(found.created),
+        failure=text(error.message if error else None),
+        charge=_charge_of(charge, found.id, refunds) if isinstance(charge, stripe.Charge) else None,
+        invoice=_invoice_paid_by(gateway, found.id) if found.customer else None,
+    )
+
+
+def _payment_status(found: stripe.PaymentIntent) -> PaymentStatus:
+    match found.status:
+        case "succeeded":
+            return PaymentStatus.SUCCEEDED
+        case "canceled":
+            return PaymentStatus.CANCELED
+        case "requires_payment_method" if found.last_payment_error:
+            return PaymentStatus.FAILED
+        case _:
+            return PaymentStatus.PENDING
+
+
+def _invoice_paid_by(gateway: Gateway, payment_intent_id: str) -> StripeInvoice | None:
+    """Find the invoice a payment is for: neither payment intent nor charge names it any more."""
+    found = gateway.ask(
+        lambda: gateway.client.v1.invoice_payments.list(
+            {
+                "payment": {"type": "payment_intent", "payment_intent": payment_intent_id},
+                "expand": ["data.invoice"],
+            }
+        )
+    )
+    for link in found.data:
+        if isinstance(link.invoice, stripe.Invoice):
+            return _invoice_of(gateway, link.invoice)
+    return None
+
+
+def _charge_of(
+    charge: stripe.Charge, payment_intent_id: str, refunds: tuple[StripeRefund, ...]
+) -> StripeCharge:
+    payer = charge.billing_details
+    address = payer.address
+    moved = charge.balance_transaction
+    return StripeCharge(
+        id=charge.id,
+        created=instant(charge.created),
+        paid=charge.paid,
+        payer_name=text(payer.name),
+        payer_email=text(payer.email or charge.receipt_email).lower(),
+        country=text(address.country if address else None),
+        method=_method(charge.payment_method_details),
+        failure=text(charge.failure_message),
+        movement=_movement(moved, payment_intent_id),
+        refunds=refunds,
+    )
+
+
+def _method(details: stripe.Charge.PaymentMethodDetails | None) -> str:
+    """Say how it was paid: "Visa ending 4242"."""
+    if details is None:
+        return ""
+    if details.card:
+        return f"{text(details.card.brand).title()} ending {text(details.card.last4)}"
+    return details.type.replace("_", " ")
+
+
+def _refunds(gateway: Gateway, payment_intent_id: str) -> tuple[StripeRefund, ...]:
+    found = gateway.ask(
+        lambda: list(
+            gateway.client.v1.refunds.list(
+                {
+                    "payment_intent": payment_intent_id,
+                    "limit": _PAGE,
+                    "expand": ["data.balance_transaction", "data.failure_balance_transaction"],
+                }
+            ).auto_paging_iter()
+        )
+    )
+    return tuple(
+        StripeRefund(
+            id=refund.id,
+            status=RefundStatus(refund.status or "pending"),
+            amount=refund.amount,
+            currency=refund.currency,
+            reason=text(refund.reason),
+            created=instant(refund.created),
+            movements=tuple(
+                movement
+                for one in (refund.balance_transaction, refund.failure_balance_transaction)
+                if (movement := _movement(one, payment_intent_id))
+            ),
+        )
+        for refund in found
+    )
+
+
+def balance_transactions(gateway: Gateway, *, since: datetime) -> list[StripeBalanceTransaction]:
+    """Read every movement of our balance created since an instant, oldest first."""
+    found = gateway.ask(
+        lambda: list(
+            gateway.client.v1.balance_transactions.list(
+                {
+                    "created": {"gte": int(since.timestamp())},
+                    "limit": _PAGE,
+                    "expand": ["data.source"],
+                }
+            ).auto_paging_iter()
+        )
+    )
+    return [
+        movement
+        for one in reversed(found)
+        if (movement := _movement(one, id_of(getattr(one.source, "payment_intent", None))))
+    ]
+
+
+def balance(gateway: Gateway) -> dict[str, int]:
+    """Read our balance at Stripe, available and pending together, by currency."""
+    found = gateway.ask(gateway.client.v1.balance.retrieve)
+    totals: dict[str, int] = {}
+    parts = [(part.currency, part.amount) for part in found.available]
+    parts += [(part.currency, part.amount) for part in found.pending]
+    for currency, amount in parts:
+        totals[currency] = totals.get(currency, 0) + amount
+    return totals
+
+
+def _movement(
+    found: str | stripe.BalanceTransaction | None, payment_intent_id: str
+) -> StripeBalanceTransaction | None:
+    if not isinstance(found, stripe.BalanceTransaction):
+        return None
+    return StripeBalanceTransaction(
+        id=found.id,
+        type=found.type,
+        reporting_category=found.reporting_category,
+        amount=found.amount,
+        fee=found.fee,
+        net=found.net,
+        currency=found.currency,
+        source_id=id_of(found.source),
+        created=instant(found.created),
+        available_on=instant(found.available_on),
+        payment_intent_id=payment_intent_id,
+    )

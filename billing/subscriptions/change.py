@@ -1,0 +1,63 @@
+"""What a reader may do with their subscription: end it with the paid period, or keep it."""
+
+from typing import Any, Final, cast
+from uuid import UUID
+
+from billing import audit
+from billing.context import Context
+from billing.errors import RefusedError
+from billing.models import Subscription
+from billing.stripe_gateway import commands
+from billing.subscriptions.follow import look_again
+
+_END: Final = "subscription.cancel_at_period_end"
+_KEEP: Final = "subscription.keep"
+
+
+def cancel_at_period_end(context: Context, *, reader_id: UUID, subscription_id: UUID) -> None:
+    """End a subscription when what is paid runs out; it can be undone until then.
+
+    Raises:
+        RefusedError: it is not this reader's, or it is over.
+        StripeUnavailableError: the outcome is unknown; asking again is safe.
+    """
+    _update(context, _END, reader_id, subscription_id, {"cancel_at_period_end": True})
+
+
+def keep(context: Context, *, reader_id: UUID, subscription_id: UUID) -> None:
+    """Take back an end that has not come yet.
+
+    Raises:
+        RefusedError: it is not this reader's, or it is over.
+        StripeUnavailableError: the outcome is unknown; asking again is safe.
+    """
+    _update(context, _KEEP, reader_id, subscription_id, {"cancel_at_period_end": False})
+
+
+def _update(
+    context: Context, kind: str, reader_id: UUID, subscription_id: UUID, params: dict[str, Any]
+) -> None:
+    now = context.clock.now()
+    with context.db.unit_of_work() as session:
+        ours = session.get(Subscription, subscription_id)
+        if ours is None or ours.reader_id != reader_id:
+            raise RefusedError("this subscription is not yours; sign in with the right address")
+        if ours.status.ended:
+            raise RefusedError("this subscription is already over")
+        stripe_id = ours.stripe_subscription_id
+        command = commands.decide(session, kind, subject=stripe_id, params=params, now=now)
+        audit.record(session, actor=f"reader:{reader_id}", action=kind, subject=stripe_id, now=now)
+        session.flush()
+        command_id = command.id
+    gateway = context.gateway
+    commands.ask(
+        context.db,
+        command_id,
+        lambda frozen, options: gateway.ask(
+            lambda: gateway.client.v1.subscriptions.update(
+                stripe_id, cast("Any", frozen), cast("Any", options)
+            )
+        ),
+        clock=context.clock,
+    )
+    look_again(context, stripe_id)

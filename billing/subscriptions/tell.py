@@ -1,0 +1,94 @@
+"""What a subscriber is told of their payments: that one arrived, or could not be taken."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from billing.catalogue.data import Catalogue
+from billing.clock import accounting_day
+from billing.models import Payment, PaymentPurpose, PaymentStatus, Subscription
+from billing.money import Money
+from billing.notices import Notice, PaymentFailed, PaymentReceipt, SubscriptionStarted
+from billing.outbox import owe
+from billing.payments import address_for, receipt_for
+from billing.settings import Paywall
+from billing.stripe_gateway.types import StripeInvoice
+from billing.subscriptions.address import reader_address
+
+# Fourteen days, counted from the day after the contract.
+# Source: Consumer Contracts Regulations 2013, reg 30;
+# https://www.legislation.gov.uk/uksi/2013/3134/regulation/30
+COOLING_OFF: Final = timedelta(days=14)
+_FIRST: Final = "subscription_create"
+
+
+def tell_of_payment(
+    session: Session,
+    payment: Payment,
+    invoice: StripeInvoice,
+    *,
+    catalogue: Catalogue,
+    now: datetime,
+) -> None:
+    """Send a receipt for a payment that arrived; the first tells of the start as well."""
+    if payment.status is not PaymentStatus.SUCCEEDED:
+        return
+    if payment.purpose is not PaymentPurpose.SUBSCRIPTION or not payment.plan:
+        return
+    plan = catalogue.plan(payment.plan)
+    starts, ends = accounting_day(invoice.period_starts), accounting_day(invoice.period_ends)
+    last_day = max(starts, ends - timedelta(days=1))
+    receipt = receipt_for(session, payment, item=plan.name, now=now, period=(starts, last_day))
+    subscription = _subscription(session, invoice)
+    notice: Notice
+    if invoice.billing_reason == _FIRST and subscription is not None:
+        notice = SubscriptionStarted(
+            receipt=receipt,
+            plan=plan.name,
+            price=subscription.money,
+            interval=subscription.interval.value,
+            renews_on=ends,
+            cooling_off_ends=accounting_day(subscription.started_at) + COOLING_OFF,
+        )
+    else:
+        ending = subscription is not None and subscription.ends_on is not None
+        notice = PaymentReceipt(receipt=receipt, plan=plan.name, renews_on=None if ending else ends)
+    to = address_for(session, payment)
+    fact = f"receipt:{payment.stripe_payment_intent_id}"
+    owe(session, notice, to=to, fact=fact, now=now, reader_id=payment.reader_id)
+
+
+def tell_of_failure(
+    session: Session,
+    invoice: StripeInvoice,
+    *,
+    catalogue: Catalogue,
+    paywall: Paywall,
+    now: datetime,
+) -> None:
+    """Tell a subscriber that a renewal could not be taken, once for each attempt."""
+    subscription = _subscription(session, invoice)
+    if not invoice.failing or invoice.billing_reason == _FIRST or subscription is None:
+        return
+    until = invoice.period_starts + timedelta(days=paywall.grace_days)
+    notice = PaymentFailed(
+        plan=catalogue.plan(subscription.plan).name,
+        amount=Money(invoice.amount_due, invoice.currency),
+        attempt=invoice.attempt_count,
+        pay_link=invoice.hosted_url,
+        access_until=accounting_day(until),
+        next_attempt_on=accounting_day(invoice.next_attempt) if invoice.next_attempt else None,
+    )
+    to = reader_address(session, subscription.reader_id)
+    fact = f"failed:{invoice.id}:{invoice.attempt_count}"
+    owe(session, notice, to=to, fact=fact, now=now, reader_id=subscription.reader_id)
+
+
+def _subscription(session: Session, invoice: StripeInvoice) -> Subscription | None:
+    return session.scalar(
+        sa.select(Subscription).where(
+            Subscription.stripe_subscription_id == invoice.subscription_id
+        )
+    )
