@@ -156,8 +156,8 @@ def test_foreign_money_goes_where_a_rule_says_and_else_nowhere(file: Path) -> No
             "suggested = [1000]",
             'suggested = [1000]\nsuccessor = "cellar"',
             (
-                "the whole file: appeal 'roof': successor 'cellar' is no other appeal; name one that"
-                " exists, or leave it out"
+                "the whole file: appeal 'roof': successor 'cellar' is no other appeal; name one"
+                " that exists, or leave it out"
             ),
         ),
         ('url = "https://shop.example/"', "", "shop.url: Field required"),

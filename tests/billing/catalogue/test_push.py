@@ -153,8 +153,8 @@ def test_a_price_somebody_made_by_hand_is_reported_and_left_alone(
 
     assert again(context, context.catalogue) == [
         (
-            f"{made.id} (£1.00) is on sale at Stripe and not in the catalogue; we did not make it, so"
-            " it was left alone."
+            f"{made.id} (£1.00) is on sale at Stripe and not in the catalogue; we did not make it,"
+            " so it was left alone."
         )
     ]
     assert stripe.client.v1.prices.retrieve(made.id).active

@@ -1,0 +1,215 @@
+"""What each movement of our balance at Stripe does to the books."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
+
+from billing.books import chart
+from billing.books.ledger import account_balance
+from billing.books.posting import FEE_ACCOUNTS, RULES, post_balance_transaction
+from billing.db import Database
+from billing.models import (
+    Account,
+    BalanceTransaction,
+    JournalEntry,
+    Payment,
+    PaymentPurpose,
+    Posting,
+    Task,
+)
+from tests.billing.books.movements import a_payment, a_subscription_payment, moved
+from tests.support.databases import SqliteTemplate
+
+TAccounts = list[tuple[str, str, int]]
+
+
+def t_accounts(session: Session, txn: BalanceTransaction) -> TAccounts:
+    """Return an entry's lines: account, fund, debit or (negative) credit."""
+    lines = session.execute(
+        sa.select(Posting.account_code, Posting.fund, Posting.amount)
+        .join(JournalEntry, JournalEntry.id == Posting.entry_id)
+        .where(JournalEntry.source_id == txn.stripe_balance_transaction_id)
+        .order_by(Posting.id)
+    )
+    return [(line.account_code, line.fund, line.amount) for line in lines]
+
+
+def open_tasks(session: Session) -> list[tuple[str, str]]:
+    return [(task.subject, task.detail) for task in session.scalars(sa.select(Task))]
+
+
+def asked(txn: BalanceTransaction, amount: str, why: str) -> tuple[str, str]:
+    waits = f"{amount} ({txn.source_id}) waits in unallocated receipts (2130): {why}"
+    return txn.stripe_balance_transaction_id, waits
+
+
+def test_a_gift_is_income_in_full_and_its_fee_is_our_cost(db: Database) -> None:
+    with db.unit_of_work() as session:
+        txn = moved(session, a_payment(session), 25_00, fee=58)
+
+        assert t_accounts(session, txn) == [
+            ("1240", "", 24_42),
+            ("7902", "", 58),
+            ("4910", "appeal-95", -25_00),
+        ]
+
+
+def test_a_subscription_payment_goes_to_its_plans_account_and_its_own_fees(db: Database) -> None:
+    with db.unit_of_work() as session:
+        txn = moved(session, a_subscription_payment(session), 5_49, fee=28)
+
+        assert t_accounts(session, txn) == [
+            ("1240", "", 5_21),
+            ("7901", "", 28),
+            ("4000", "", -5_49),
+        ]
+
+
+def test_a_refund_reverses_the_gift_and_leaves_the_fee_with_stripe(db: Database) -> None:
+    with db.unit_of_work() as session:
+        txn = moved(session, a_payment(session), -10_00, category="refund")
+
+        assert t_accounts(session, txn) == [("1240", "", -10_00), ("4910", "appeal-95", 10_00)]
+
+
+def test_a_refund_that_failed_gives_the_fund_its_money_back(db: Database) -> None:
+    with db.unit_of_work() as session:
+        payment = a_payment(session)
+        moved(session, payment, -10_00, category="refund")
+        txn = moved(session, payment, 10_00, category="refund_failure")
+
+        assert t_accounts(session, txn) == [("1240", "", 10_00), ("4910", "appeal-95", -10_00)]
+
+
+def test_a_debit_that_failed_after_all_takes_the_income_back(db: Database) -> None:
+    with db.unit_of_work() as session:
+        txn = moved(session, a_payment(session), -25_00, category="charge_failure")
+
+        assert t_accounts(session, txn) == [("1240", "", -25_00), ("4910", "appeal-95", 25_00)]
+
+
+def test_a_payout_is_in_transit_until_the_bank_has_it(db: Database) -> None:
+    with db.unit_of_work() as session:
+        out = moved(session, None, -20_00, category="payout")
+        back = moved(session, None, 20_00, category="payout_reversal")
+
+        assert t_accounts(session, out) == [("1240", "", -20_00), ("1241", "", 20_00)]
+        assert t_accounts(session, back) == [("1240", "", 20_00), ("1241", "", -20_00)]
+        assert open_tasks(session) == []
+
+
+def test_shop_money_goes_to_the_shop_and_its_fee_is_nobody_elses(db: Database) -> None:
+    with db.unit_of_work() as session:
+        payment = a_payment(session, PaymentPurpose.FOREIGN, fund="", account="4210")
+        txn = moved(session, payment, 12_00, fee=38)
+
+        assert t_accounts(session, txn) == [
+            ("1240", "", 11_62),
+            ("7906", "", 38),
+            ("4210", "", -12_00),
+        ]
+        assert open_tasks(session) == []
+
+
+def test_foreign_money_without_a_rule_is_unallocated_and_somebody_is_asked(db: Database) -> None:
+    with db.unit_of_work() as session:
+        payment = a_payment(session, PaymentPurpose.FOREIGN, fund="", account=chart.UNALLOCATED)
+        txn = moved(session, payment, 12_00)
+
+        assert t_accounts(session, txn) == [("1240", "", 12_00), ("2130", "", -12_00)]
+        why = "somebody else took it on our Stripe account, and no rule says whose it is."
+        assert open_tasks(session) == [asked(txn, "£12.00", why)]
+
+
+def test_money_of_no_payment_we_know_is_unallocated_and_somebody_is_asked(db: Database) -> None:
+    with db.unit_of_work() as session:
+        txn = moved(session, None, 12_00, fee=38)
+
+        assert t_accounts(session, txn) == [
+            ("1240", "", 11_62),
+            ("7906", "", 38),
+            ("2130", "", -12_00),
+        ]
+        why = "we know no payment it belongs to."
+        assert open_tasks(session) == [asked(txn, "£12.00", why)]
+
+
+def test_a_movement_stripe_has_yet_to_invent_is_posted_and_somebody_is_asked(
+    db: Database,
+) -> None:
+    with db.unit_of_work() as session:
+        txn = moved(session, a_payment(session), -3_00, category="moon_tax")
+
+        assert t_accounts(session, txn) == [("1240", "", -3_00), ("2130", "", 3_00)]
+        why = "we have no posting rule for Stripe's category 'moon_tax'."
+        assert open_tasks(session) == [asked(txn, "\N{MINUS SIGN}£3.00", why)]
+
+
+def test_posting_a_movement_again_changes_nothing(db: Database, now: datetime) -> None:
+    with db.unit_of_work() as session:
+        txn = moved(session, None, 12_00)
+        before = t_accounts(session, txn)
+
+        post_balance_transaction(session, txn, payment=None, now=now)
+
+        assert t_accounts(session, txn) == before
+        assert len(open_tasks(session)) == 1
+
+
+@pytest.mark.parametrize(
+    ("instant", "day"),
+    [
+        (datetime(2026, 6, 30, 22, 59, 59, tzinfo=UTC), date(2026, 6, 30)),
+        (datetime(2026, 6, 30, 23, 30, tzinfo=UTC), date(2026, 7, 1)),
+        (datetime(2027, 3, 31, 23, 15, tzinfo=UTC), date(2027, 4, 1)),
+        (datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC), date(2026, 11, 30)),
+    ],
+)
+def test_the_books_day_is_londons(db: Database, instant: datetime, day: date) -> None:
+    with db.unit_of_work() as session:
+        moved(session, a_payment(session), 25_00, at=instant)
+
+        assert session.scalars(sa.select(JournalEntry.day)).one() == day
+
+
+def test_every_account_a_rule_names_is_in_the_chart(db: Database) -> None:
+    named = {chart.STRIPE, chart.IN_TRANSIT, chart.UNALLOCATED, *FEE_ACCOUNTS.values()}
+    with db.reading() as session:
+        assert named - set(session.scalars(sa.select(Account.code))) == set()
+
+
+_category = st.sampled_from([*RULES, "dispute", "fee"])
+_movement = st.tuples(
+    _category,
+    st.integers(min_value=-1_000_00, max_value=1_000_00),
+    st.integers(min_value=0, max_value=50_00),
+    st.sampled_from(["gift", "month", "shop", "nobody"]),
+)
+
+
+@given(movements=st.lists(_movement, max_size=12))
+@settings(max_examples=40, deadline=None)
+def test_whatever_moves_the_ledger_sums_to_zero_and_holds_stripes_balance(
+    sqlite_template: SqliteTemplate, movements: list[tuple[str, int, int, str]]
+) -> None:
+    with sqlite_template.fresh() as url:
+        db = Database(url)
+        with db.unit_of_work() as session:
+            payers: dict[str, Payment | None] = {
+                "gift": a_payment(session),
+                "month": a_subscription_payment(session),
+                "shop": a_payment(session, PaymentPurpose.FOREIGN, fund="", account="4210"),
+                "nobody": None,
+            }
+            txns = [
+                moved(session, payers[payer], amount, fee=fee, category=category)
+                for category, amount, fee, payer in movements
+            ]
+
+            assert session.scalar(sa.select(sa.func.coalesce(sa.func.sum(Posting.amount), 0))) == 0
+            assert account_balance(session, chart.STRIPE) == sum(txn.net for txn in txns)
+        db.close()
