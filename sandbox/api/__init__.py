@@ -5,8 +5,10 @@ from sandbox.api import (
     checkout,
     customers,
     events,
+    invoices,
     payments,
     refunds,
+    subscriptions,
     webhook_endpoints,
 )
 
@@ -15,7 +17,9 @@ __all__ = [
     "checkout",
     "customers",
     "events",
+    "invoices",
     "payments",
     "refunds",
+    "subscriptions",
     "webhook_endpoints",
 ]
