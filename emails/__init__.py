@@ -1,0 +1,1 @@
+"""How we tell people: notices in, mail out. Knows `billing`; nothing in `billing` knows it."""
