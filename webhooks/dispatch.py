@@ -9,7 +9,7 @@ from typing import Final
 
 from billing.reconciliation import Subject
 from webhooks.event import Event
-from webhooks.handlers import checkout, invoices, payments, refunds, subscriptions
+from webhooks.handlers import checkout, invoices, payments, subscriptions
 from webhooks.handlers.naming import IgnoredError
 
 __all__ = ["HANDLERS", "TYPES", "IgnoredError", "subject_of"]
@@ -53,11 +53,12 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "charge.updated": payments.charge_changed,
     "charge.captured": payments.charge_changed,
     "charge.expired": payments.charge_changed,
-    # Money going back, and coming back when a refund fails. Old endpoints know only the last two.
-    "refund.created": refunds.changed,
-    "refund.updated": refunds.changed,
-    "refund.failed": refunds.changed,
-    "charge.refund.updated": refunds.changed,
+    # Money going back, and coming back when a refund fails; all refunds are read with their
+    # payment. Old endpoints know only the last two.
+    "refund.created": payments.charge_changed,
+    "refund.updated": payments.charge_changed,
+    "refund.failed": payments.charge_changed,
+    "charge.refund.updated": payments.charge_changed,
     "charge.refunded": payments.charge_changed,
 }
 TYPES: Final = tuple(HANDLERS)

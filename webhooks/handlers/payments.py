@@ -1,8 +1,8 @@
-"""Events about payment intents and the charges behind them."""
+"""Events about payment intents, the charges behind them and the refunds of those."""
 
 from billing.reconciliation import Subject, SubjectKind
 from webhooks.event import Event
-from webhooks.handlers.naming import named, own
+from webhooks.handlers.naming import IgnoredError, named, own
 
 
 def intent_changed(event: Event) -> Subject:
@@ -11,8 +11,12 @@ def intent_changed(event: Event) -> Subject:
 
 
 def charge_changed(event: Event) -> Subject:
-    """Look at the payment again; a charge made without a payment intent stands for itself."""
+    """Look at the payment the charge, or the refund of one, belongs to.
+
+    Raises:
+        IgnoredError: to none. We make no such charges; the walk along Stripe's balance posts them.
+    """
     payment = named(event, "payment_intent")
-    if payment:
-        return Subject(SubjectKind.PAYMENT, payment)
-    return Subject(SubjectKind.CHARGE, own(event))
+    if not payment:
+        raise IgnoredError("it belongs to no payment intent")
+    return Subject(SubjectKind.PAYMENT, payment)

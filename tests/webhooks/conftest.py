@@ -1,0 +1,82 @@
+"""Stripe's door alone: no local Stripe is needed to knock at it."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from billing.catalogue.data import load
+from billing.clock import Clock
+from billing.context import Context
+from billing.db import Database
+from billing.settings import Settings
+from billing.stripe_gateway.client import Gateway
+from tests.conftest import WEBHOOK_SECRET
+from webhooks import router, signature
+
+SECRET = WEBHOOK_SECRET.encode()
+
+
+def event_of(
+    event_id: str = "evt_1", event_type: str = "customer.created", **changed: Any
+) -> dict[str, Any]:
+    """Write an event, by default of a type nobody acts on."""
+    return {
+        "id": event_id,
+        "object": "event",
+        "type": event_type,
+        "api_version": "2026-10-28.endive",
+        "created": 1_763_892_000,
+        "livemode": False,
+        "data": {"object": {"id": "cus_1", "object": "customer"}},
+        **changed,
+    }
+
+
+def signed(body: bytes, *, at: float | None = None, secret: bytes = SECRET) -> dict[str, Any]:
+    """Return what a client sends with a body Stripe signed."""
+    stamp = int(time.time() if at is None else at)
+    header = signature.sign(body, secret=secret, at=stamp)
+    return {"content": body, "headers": {"stripe-signature": header.decode()}}
+
+
+def application(context: Context) -> FastAPI:
+    """Stripe's door and nothing else."""
+    app = FastAPI(redirect_slashes=False)
+    app.include_router(router.build(context))
+    return app
+
+
+@pytest.fixture
+def quiet(db: Database, settings: Settings, clock: Clock) -> Context:
+    """A hold on the world in which nobody calls Stripe."""
+    return Context(
+        db=db,
+        settings=settings,
+        catalogue=load(settings.catalogue),
+        gateway=Gateway(settings),
+        clock=clock,
+    )
+
+
+@pytest.fixture
+def door(quiet: Context) -> Iterator[TestClient]:
+    with TestClient(application(quiet), follow_redirects=False) as client:
+        yield client
+
+
+Deliver = Callable[..., Any]
+
+
+@pytest.fixture
+def deliver(door: TestClient) -> Deliver:
+    """Deliver one event as Stripe would, and return the answer's status."""
+
+    def send(event: dict[str, Any]) -> int:
+        return door.post(router.PATH, **signed(json.dumps(event).encode())).status_code
+
+    return send

@@ -1,0 +1,106 @@
+"""Which bytes are an event, and what is read from them."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from webhooks.event import MalformedError, id_in, read
+
+EVENT: dict[str, Any] = {
+    "id": "evt_1",
+    "object": "event",
+    "type": "charge.updated",
+    "api_version": "2026-10-28.endive",
+    "created": 1_763_892_000,
+    "livemode": False,
+    "data": {"object": {"id": "ch_1", "object": "charge", "payment_intent": "pi_1"}},
+}
+
+
+def body(**changed: Any) -> bytes:
+    return json.dumps({**EVENT, **changed}).encode()
+
+
+def test_an_event_is_read() -> None:
+    said = read(body())
+
+    assert (said.id, said.type, said.account, said.livemode, said.api_version) == (
+        "evt_1",
+        "charge.updated",
+        "",
+        False,
+        "2026-10-28.endive",
+    )
+    assert said.created == datetime(2025, 11, 23, 10, 0, tzinfo=UTC)
+    assert (said.object_kind, said.object_id) == ("charge", "ch_1")
+    assert said.data == {"id": "ch_1", "object": "charge", "payment_intent": "pi_1"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"{" * 100_000,
+        b"[" * 100_000 + b"]" * 100_000,
+        body().replace(b"1763892000", b"NaN"),
+        body().replace(b"1763892000", b"-Infinity"),
+        body().replace(b"1763892000", b"1e400"),
+        body().replace(b"1763892000", b"9" * 5000),
+        body().replace(b'"id": "evt_1"', b'"id": "evt_1", "id": "evt_2"'),
+        body().replace(b'"id": "ch_1"', b'"id": "ch_1", "id": "ch_2"'),
+    ],
+)
+def test_what_is_not_strict_json_is_refused(wrong: bytes) -> None:
+    with pytest.raises(MalformedError, match="not strict JSON"):
+        read(wrong)
+
+
+@pytest.mark.parametrize("value", [b"null", b"[]", b"3", b'"evt_1"', b"true"])
+def test_what_is_not_an_object_is_refused(value: bytes) -> None:
+    with pytest.raises(MalformedError, match="not an object"):
+        read(value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"object": "charge"}, "not an event"),
+        ({"livemode": None}, "no livemode"),
+        ({"livemode": 0}, "no livemode"),
+        ({"id": None}, "no id"),
+        ({"id": ""}, "no id"),
+        ({"id": "evt_\x00"}, "no id"),
+        ({"id": "evt_\ud800"}, "no id"),
+        ({"id": "e" * 256}, "no id"),
+        ({"type": 5}, "no type"),
+        ({"type": "charge updated"}, "no type"),
+        ({"account": ""}, "no account"),
+        ({"account": {"id": "acct_1"}}, "no account"),
+    ],
+)
+def test_an_event_that_cannot_be_named_is_refused(changed: dict[str, Any], reason: str) -> None:
+    with pytest.raises(MalformedError, match=reason):
+        read(body(**changed))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, [], "ch_1", {}, {"object": None}, {"object": []}, {"object": {"id": None}}],
+)
+def test_an_event_about_nothing_nameable_is_still_an_event(data: Any) -> None:
+    assert read(body(data=data)).object_id == ""
+
+
+@pytest.mark.parametrize("created", [None, "yesterday", -1, 10**15, 1.5, True])
+def test_an_event_without_a_usable_time_is_still_an_event(created: Any) -> None:
+    assert read(body(created=created)).created is None
+
+
+def test_an_id_is_found_in_a_name_or_in_the_whole_object() -> None:
+    assert id_in("pi_1") == "pi_1"
+    assert id_in({"id": "pi_1", "object": "payment_intent"}) == "pi_1"
+    assert [id_in(nothing) for nothing in (None, 5, [], {}, {"id": 5}, "no id")] == [""] * 6
