@@ -69,7 +69,9 @@ def subscription(gateway: Gateway, subscription_id: str) -> StripeSubscription |
         customer_id=id_of(found.customer),
         metadata=words(found.metadata),
         price_id=price.id,
-        amount=sum((item.price.unit_amount or 0) * (item.quantity or 1) for item in items),
+        amount=sum(
+            (item.price.unit_amount or 0) * (getattr(item, "quantity", None) or 1) for item in items
+        ),
         currency=found.currency,
         interval=Interval(recurring.interval) if recurring else Interval.MONTH,
         started=instant(found.start_date),
@@ -101,7 +103,7 @@ def invoice(gateway: Gateway, invoice_id: str) -> StripeInvoice | None:
             ).auto_paging_iter()
         )
     )
-    intents = (id_of(p.payment.payment_intent) for p in payments)
+    intents = (id_of(getattr(p.payment, "payment_intent", None)) for p in payments)
     return _invoice_of(gateway, found, tuple(intent for intent in intents if intent))
 
 
@@ -127,7 +129,7 @@ def _invoice_of(
         billing_reason=text(found.billing_reason),
         attempt_count=found.attempt_count,
         next_attempt=instant_or_none(found.next_payment_attempt),
-        hosted_url=text(found.hosted_invoice_url),
+        hosted_url=text(getattr(found, "hosted_invoice_url", None)),  # absent until finalised
         price_ids=tuple(price for price in prices if price),
         period_starts=instant(lines[0].period.start if lines else found.period_start),
         period_ends=instant(lines[0].period.end if lines else found.period_end),
@@ -248,7 +250,10 @@ def _refunds(gateway: Gateway, payment_intent_id: str) -> tuple[StripeRefund, ..
             created=instant(refund.created),
             movements=tuple(
                 movement
-                for one in (refund.balance_transaction, refund.failure_balance_transaction)
+                for one in (
+                    refund.balance_transaction,
+                    getattr(refund, "failure_balance_transaction", None),
+                )
                 if (movement := _movement(one, payment_intent_id))
             ),
         )
