@@ -53,6 +53,19 @@ def _reader(
 MaybeReader = Annotated[Reader | None, Depends(_reader)]
 
 
+def _reader_in_passing(request: Request, context: ContextDep, now: NowDep) -> Reader | None:
+    token = cookies.read(request, cookies.READER, context.settings)
+    if not token:
+        return None
+    with context.db.reading() as session:
+        person = sign_in.session_person(session, token, now=now)
+    return person if isinstance(person, Reader) else None
+
+
+# For doors that go on to ask Stripe: looked up in a session that is closed before they begin.
+PassingReader = Annotated[Reader | None, Depends(_reader_in_passing)]
+
+
 def _staff(request: Request, context: ContextDep, session: SessionDep, now: NowDep) -> Staff | None:
     token = cookies.read(request, cookies.STAFF, context.settings)
     person = sign_in.session_person(session, token, now=now) if token else None

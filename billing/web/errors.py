@@ -50,7 +50,7 @@ _STATUSES: Final = {
     429: "too_many",
     503: "busy",
 }
-_RETRY_AFTER: Final = {429: "600", 503: "30"}  # seconds
+_RETRY_AFTER: Final = {429: "3600", 503: "30"}  # seconds
 
 
 def handle(app: FastAPI) -> None:
@@ -105,7 +105,8 @@ async def _unreadable(request: Request, error: Exception) -> Response:
     if request.url.path.startswith(_MACHINES):
         return await request_validation_exception_handler(request, error)
     in_the_address = any(e["loc"][0] == "path" for e in error.errors())
-    return page(request, _MISSING, "not_found") if in_the_address else page(request, 422, "unreadable")
+    status, name = (_MISSING, "not_found") if in_the_address else (422, "unreadable")
+    return page(request, status, name)
 
 
 async def _status(request: Request, error: Exception) -> Response:

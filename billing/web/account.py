@@ -1,0 +1,128 @@
+"""A reader's own page: what they have, until when, what they paid, and the way out."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from fastapi import APIRouter
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from billing import subscriptions
+from billing.models import (
+    Payment,
+    PaymentStatus,
+    Receipt,
+    Refund,
+    RefundStatus,
+    Subscription,
+    SubscriptionStatus,
+)
+from billing.web.dependencies import (
+    ContextDep,
+    CurrentReader,
+    NowDep,
+    PassingReader,
+    SessionDep,
+    SignInNeededError,
+)
+from billing.web.render import render
+
+router = APIRouter(include_in_schema=False)
+
+_GIVEN_UP = (RefundStatus.FAILED, RefundStatus.CANCELED)
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """One payment as its payer sees it.
+
+    Attributes:
+        receipt: its number; '' where none was issued.
+    """
+
+    payment: Payment
+    receipt: str
+    item: str
+    refunds: tuple[Refund, ...]
+
+
+@router.get("/account")
+def account(
+    request: Request, context: ContextDep, session: SessionDep, reader: CurrentReader, now: NowDep
+) -> Response:
+    """Show a reader everything we hold for them."""
+    theirs = session.scalars(
+        sa.select(Subscription)
+        .where(Subscription.reader_id == reader.id)
+        .where(Subscription.status != SubscriptionStatus.INCOMPLETE_EXPIRED)
+        .order_by(Subscription.started_at.desc())
+    ).all()
+    names = {plan.key: plan.name for plan in context.catalogue.plans}
+    funds = {appeal.fund: appeal.name for appeal in context.catalogue.appeals}
+    return render(
+        request,
+        "account.html",
+        reader=reader,
+        now=now,
+        running=[s for s in theirs if not s.status.ended],
+        over=[s for s in theirs if s.status.ended],
+        plan_names=names,
+        paid=_paid(session, reader.id, names=names, funds=funds),
+    )
+
+
+@router.post("/account/subscriptions/{subscription_id}/cancel")
+def cancel(context: ContextDep, reader: PassingReader, subscription_id: UUID) -> Response:
+    """End a subscription when what is paid runs out; one step, undoable until then."""
+    if reader is None:
+        raise SignInNeededError(office=False)
+    subscriptions.cancel_at_period_end(
+        context, reader_id=reader.id, subscription_id=subscription_id
+    )
+    return RedirectResponse("/account", status_code=303)
+
+
+@router.post("/account/subscriptions/{subscription_id}/keep")
+def keep(context: ContextDep, reader: PassingReader, subscription_id: UUID) -> Response:
+    """Take back an end that has not come yet."""
+    if reader is None:
+        raise SignInNeededError(office=False)
+    subscriptions.keep(context, reader_id=reader.id, subscription_id=subscription_id)
+    return RedirectResponse("/account", status_code=303)
+
+
+def _paid(
+    session: Session, reader_id: UUID, *, names: dict[str, str], funds: dict[str, str]
+) -> list[Paid]:
+    rows = session.execute(
+        sa.select(Payment, Receipt)
+        .outerjoin(Receipt, Receipt.payment_id == Payment.id)
+        .where(Payment.reader_id == reader_id, Payment.status == PaymentStatus.SUCCEEDED)
+        .order_by(Payment.paid_at.desc())
+    ).all()
+    refunds: dict[UUID, list[Refund]] = defaultdict(list)
+    for refund in session.scalars(
+        sa.select(Refund)
+        .join(Payment, Payment.id == Refund.payment_id)
+        .where(Payment.reader_id == reader_id, Refund.status.not_in(_GIVEN_UP))
+        .order_by(Refund.created_at)
+    ):
+        refunds[refund.payment_id].append(refund)
+    return [
+        Paid(
+            payment=payment,
+            receipt=str(receipt) if receipt else "",
+            item=_item(payment, names=names, funds=funds),
+            refunds=tuple(refunds[payment.id]),
+        )
+        for payment, receipt in rows
+    ]
+
+
+def _item(payment: Payment, *, names: dict[str, str], funds: dict[str, str]) -> str:
+    if payment.fund:
+        return f"Gift to {funds.get(payment.fund, payment.fund)}"
+    return names.get(payment.plan, payment.plan)
