@@ -1,0 +1,1 @@
+"""Writers: how an answer becomes a file. Each format is one file here."""

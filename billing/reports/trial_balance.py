@@ -1,0 +1,103 @@
+"""The trial balance of a month: every account's opening balance, movements and closing balance."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from billing.models import Account, AccountKind, Posting
+from billing.money import Money
+from billing.reports.control import Check
+from billing.reports.month import Month
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceLine:
+    """One account in one currency, in minor units: debit above zero, credit below.
+
+    Attributes:
+        debits: what was debited in the month.
+        credits: what was credited in the month; never above zero.
+    """
+
+    account: str
+    name: str
+    kind: AccountKind
+    currency: str
+    opening: int
+    debits: int
+    credits: int
+
+    @property
+    def closing(self) -> int:
+        """The balance at the end of the month."""
+        return self.opening + self.debits + self.credits
+
+
+@dataclass(frozen=True, slots=True)
+class TrialBalance:
+    """A month's trial balance.
+
+    Attributes:
+        lines: by account; accounts that were never posted to are left out.
+        entries, postings: how many the month has.
+        checks: that every column sums to zero, as double entry demands.
+    """
+
+    month: Month
+    lines: list[BalanceLine]
+    entries: int
+    postings: int
+    checks: list[Check]
+
+
+def trial_balance(session: Session, month: Month) -> TrialBalance:
+    """Return a month's trial balance."""
+    lines = [
+        BalanceLine(code, name, kind, currency, int(opening), int(debits), int(credits_))
+        for code, name, kind, currency, opening, debits, credits_ in session.execute(
+            _balances(month)
+        )
+    ]
+    entries, postings = session.execute(
+        sa.select(
+            sa.func.count(sa.distinct(Posting.entry_id)),
+            sa.func.count(),
+        ).where(Posting.day >= month.first, Posting.day < month.after)
+    ).one()
+    return TrialBalance(month, lines, entries, postings, _sums(lines))
+
+
+def _balances(month: Month) -> sa.Select[str, str, AccountKind, str, int, int, int]:
+    def total(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+        return sa.func.sum(sa.case((condition, Posting.amount), else_=0))
+
+    within = Posting.day >= month.first
+    return (
+        sa.select(
+            Account.code,
+            Account.name,
+            Account.kind,
+            Posting.currency,
+            total(Posting.day < month.first).label("opening"),
+            total(within & (Posting.amount > 0)).label("debits"),
+            total(within & (Posting.amount < 0)).label("credits"),
+        )
+        .join(Account, Account.code == Posting.account_code)
+        .where(Posting.day < month.after)
+        .group_by(Account.code, Account.name, Account.kind, Posting.currency)
+        .order_by(Account.code, Posting.currency)
+    )
+
+
+def _sums(lines: list[BalanceLine]) -> list[Check]:
+    found = []
+    for currency in sorted({line.currency for line in lines} | {"gbp"}):
+        mine = [line for line in lines if line.currency == currency]
+        for what, amounts in (
+            ("Opening balances sum to zero", [line.opening for line in mine]),
+            ("Debits equal credits", [line.debits + line.credits for line in mine]),
+            ("Closing balances sum to zero", [line.closing for line in mine]),
+        ):
+            found.append(Check(what, Money(sum(amounts), currency), Money(0, currency)))
+    return found
