@@ -13,6 +13,7 @@ from sandbox.kernel.app import create_app
 from sandbox.kernel.faults import Faults
 from sandbox.kernel.world import World
 from sandbox.pages.checkout import CheckoutPage
+from sandbox.pages.console import Console
 from sandbox.pages.control import Control
 
 _LOOPBACK = ("127.0.0.1", "localhost")
@@ -35,7 +36,13 @@ def main() -> None:
     )
     world.url = f"http://localhost:{port}"
     faults = Faults()
-    app = create_app(world, faults, [*CheckoutPage(world).routes(), *Control(world, faults).routes()])
+    control = Control(world, faults)
+    pages = [
+        *CheckoutPage(world).routes(),
+        *Console(world, control).routes(),
+        *control.routes(),
+    ]
+    app = create_app(world, faults, [*pages])
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     print(f"sandbox ready {world.url}", flush=True)  # noqa: T201 - others wait for this line
     uvicorn.Server(config).run(sockets=[listening])

@@ -6,9 +6,8 @@ Source: https://docs.stripe.com/products-prices/how-products-and-prices-work
 from typing import Any
 
 from sandbox.errors import StripeError, invalid
-from sandbox.kernel.calls import PAGING, Call, operation
+from sandbox.kernel.calls import Call, operation
 from sandbox.kernel.metadata import merged
-from sandbox.kernel.paging import equals, page
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
@@ -27,12 +26,6 @@ def create_product(world: World, call: Call) -> Doc:
     return _new_product(world, call.picked(f"{_PRODUCT} id metadata"))
 
 
-@operation("GET", "/v1/products/{id}")
-def retrieve_product(world: World, call: Call) -> Doc:
-    """Return a product."""
-    return world.get("product", call.id)
-
-
 @operation("POST", "/v1/products/{id}", f"{_PRODUCT} metadata default_price")
 def update_product(world: World, call: Call) -> Doc:
     """Change a product; its prices stay as they are."""
@@ -43,15 +36,6 @@ def update_product(world: World, call: Call) -> Doc:
     if "metadata" in call.params:
         fields["metadata"] = merged(product["metadata"], call.params["metadata"])
     return world.change(product, fields, event="product.updated")
-
-
-@operation("GET", "/v1/products", f"active created ids {PAGING}")
-def list_products(world: World, call: Call) -> Doc:
-    """List products."""
-    ids = call.params.get("ids", [])
-    conditions = (f"id IN ({','.join('?' * len(ids))})",) if ids else ()
-    where = equals(call, "active")
-    return page(world, call, "product", where, conditions=conditions, values=tuple(ids))
 
 
 @operation(
@@ -75,12 +59,6 @@ def create_price(world: World, call: Call) -> Doc:
     return new_price(world, fields)
 
 
-@operation("GET", "/v1/prices/{price}")
-def retrieve_price(world: World, call: Call) -> Doc:
-    """Return a price."""
-    return world.get("price", call.id)
-
-
 @operation("POST", "/v1/prices/{price}", f"{_PRICE} metadata transfer_lookup_key")
 def update_price(world: World, call: Call) -> Doc:
     """Change what may be changed of a price: never its amount."""
@@ -90,22 +68,6 @@ def update_price(world: World, call: Call) -> Doc:
     if "metadata" in call.params:
         fields["metadata"] = merged(price["metadata"], call.params["metadata"])
     return world.change(price, fields, event="price.updated")
-
-
-@operation(
-    "GET",
-    "/v1/prices",
-    f"active created currency lookup_keys product type recurring.interval {PAGING}",
-)
-def list_prices(world: World, call: Call) -> Doc:
-    """List prices, by lookup keys among others."""
-    where = equals(call, "active currency product type")
-    if "recurring" in call.params:
-        where["recurring.interval"] = call.params["recurring"]["interval"]
-    keys = call.params.get("lookup_keys", [])
-    marks = ",".join("?" * len(keys))
-    conditions = (f"json_extract(doc, '$.lookup_key') IN ({marks})",) if keys else ()
-    return page(world, call, "price", where, conditions=conditions, values=tuple(keys))
 
 
 def new_price(world: World, given: dict[str, Any]) -> Doc:

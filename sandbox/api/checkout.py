@@ -8,10 +8,10 @@ from typing import Any
 from sandbox.api.catalogue import new_price
 from sandbox.engine import checkout
 from sandbox.errors import invalid, not_simulated
-from sandbox.kernel.calls import PAGING, Call, operation
+from sandbox.kernel.calls import Call, operation
 from sandbox.kernel.expand import included
 from sandbox.kernel.metadata import merged
-from sandbox.kernel.paging import as_list, equals, page, page_of
+from sandbox.kernel.paging import PAGING, as_list, page_of
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
@@ -62,25 +62,6 @@ def create_session(world: World, call: Call) -> Doc:
     }
     data = params.get("subscription_data") or params.get("payment_intent_data") or {}
     return checkout.open_session(world, fields, items, data)
-
-
-@operation("GET", "/v1/checkout/sessions/{session}")
-def retrieve_session(world: World, call: Call) -> Doc:
-    """Return a session."""
-    return world.get("checkout.session", call.id)
-
-
-@operation(
-    "GET",
-    "/v1/checkout/sessions",
-    f"created customer customer_details payment_intent status subscription {PAGING}",
-)
-def list_sessions(world: World, call: Call) -> Doc:
-    """List sessions."""
-    where = equals(call, "customer payment_intent status subscription")
-    if "customer_details" in call.params:
-        where["customer_details.email"] = call.params["customer_details"]["email"]
-    return page(world, call, "checkout.session", where)
 
 
 @operation("POST", "/v1/checkout/sessions/{session}/expire")

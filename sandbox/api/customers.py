@@ -5,9 +5,8 @@ Source: https://docs.stripe.com/api/customers
 
 from sandbox.engine.customer import new_customer, with_address
 from sandbox.engine.subscription import ENDED, end
-from sandbox.kernel.calls import PAGING, Call, operation
+from sandbox.kernel.calls import Call, operation
 from sandbox.kernel.metadata import merged
-from sandbox.kernel.paging import equals, page
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
@@ -56,9 +55,3 @@ def delete_customer(world: World, call: Call) -> Doc:
         if subscription["status"] not in ENDED:
             end(world, subscription, reason="cancellation_requested")
     return world.delete(customer, event="customer.deleted")
-
-
-@operation("GET", "/v1/customers", f"created email {PAGING}")
-def list_customers(world: World, call: Call) -> Doc:
-    """List customers."""
-    return page(world, call, "customer", equals(call, "email"))

@@ -4,8 +4,8 @@ Source: https://docs.stripe.com/api/events
 """
 
 from sandbox.errors import invalid, missing
-from sandbox.kernel.calls import PAGING, Call, operation
-from sandbox.kernel.paging import page
+from sandbox.kernel.calls import Call, operation
+from sandbox.kernel.paging import PAGING, page
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
@@ -21,19 +21,15 @@ def retrieve_event(world: World, call: Call) -> Doc:
     return event
 
 
-@operation("GET", "/v1/events", f"created type types delivery_success {PAGING}")
+@operation("GET", "/v1/events", f"type types delivery_success {PAGING}")
 def list_events(world: World, call: Call) -> Doc:
     """List events of the last thirty days, by type or group of types (`invoice.*`)."""
     if {"type", "types"} <= call.params.keys():
         raise invalid("You may not pass both type and types.", param="types")
-    conditions = ["json_extract(doc, '$.created') >= ?"]
-    values = [world.now - _KEPT_SECONDS]
     types = call.params.get("types") or [call.params.get("type", "*")]
     wanted = " OR ".join(["json_extract(doc, '$.type') GLOB ?"] * len(types))
-    conditions.append(f"({wanted})")
+    condition = f"json_extract(doc, '$.created') >= ? AND ({wanted})"
     if "delivery_success" in call.params:
         sign = "=" if call.params["delivery_success"] else ">"
-        conditions.append(f"json_extract(doc, '$.pending_webhooks') {sign} 0")
-    return page(
-        world, call, "event", conditions=tuple(conditions), values=(*values, *types)
-    )
+        condition += f" AND json_extract(doc, '$.pending_webhooks') {sign} 0"
+    return page(world, call, "event", and_=(condition, world.now - _KEPT_SECONDS, *types))

@@ -5,9 +5,8 @@ Source: https://docs.stripe.com/api/refunds
 
 from sandbox.engine.refund import refund
 from sandbox.errors import invalid
-from sandbox.kernel.calls import PAGING, Call, operation
+from sandbox.kernel.calls import Call, operation
 from sandbox.kernel.metadata import merged
-from sandbox.kernel.paging import equals, page
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
@@ -34,15 +33,3 @@ def create_refund(world: World, call: Call) -> Doc:
         reason=params.get("reason"),
         metadata=merged(None, params.get("metadata")),
     )
-
-
-@operation("GET", "/v1/refunds/{refund}")
-def retrieve_refund(world: World, call: Call) -> Doc:
-    """Return a refund."""
-    return world.get("refund", call.id)
-
-
-@operation("GET", "/v1/refunds", f"charge created payment_intent {PAGING}")
-def list_refunds(world: World, call: Call) -> Doc:
-    """List refunds."""
-    return page(world, call, "refund", equals(call, "charge payment_intent"))

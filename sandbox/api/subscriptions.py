@@ -7,9 +7,9 @@ from typing import Any
 
 from sandbox.engine import subscription as engine
 from sandbox.errors import invalid, not_simulated
-from sandbox.kernel.calls import PAGING, Call, operation
+from sandbox.kernel.calls import Call, operation
 from sandbox.kernel.metadata import merged
-from sandbox.kernel.paging import equals, page, page_of
+from sandbox.kernel.paging import PAGING, page, page_of
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
@@ -44,12 +44,6 @@ def create_subscription(world: World, call: Call) -> Doc:
     return engine.start(world, order, or_fail=behaviour == "error_if_incomplete")
 
 
-@operation("GET", _PATH)
-def retrieve_subscription(world: World, call: Call) -> Doc:
-    """Return a subscription, ended ones too."""
-    return world.get("subscription", call.id)
-
-
 @operation(
     "POST",
     _PATH,
@@ -82,23 +76,14 @@ def cancel_subscription(world: World, call: Call) -> Doc:
     return engine.end(world, subscription, reason="cancellation_requested", details=words)
 
 
-@operation("GET", "/v1/subscriptions", f"created customer price status {PAGING}")
+@operation("GET", "/v1/subscriptions", f"customer price status {PAGING}")
 def list_subscriptions(world: World, call: Call) -> Doc:
     """List subscriptions; those that have ended only if asked."""
-    status = call.params.get("status")
-    where = equals(call, "customer")
-    if "price" in call.params:
-        where["items.data[0].price.id"] = call.params["price"]
-    field = "json_extract(doc, '$.status')"
-    if status is None:
-        condition = f"{field} <> 'canceled'"
-    elif status == "all":
-        condition = "1"
-    elif status == "ended":
-        condition = f"{field} IN ('canceled', 'incomplete_expired')"
-    else:
-        where["status"], condition = status, "1"
-    return page(world, call, "subscription", where, conditions=(condition,))
+    status, field = call.params.get("status"), "json_extract(doc, '$.status')"
+    fitting = {None: f"{field} <> 'canceled'", "all": "1"}
+    fitting["ended"] = f"{field} IN ('canceled', 'incomplete_expired')"
+    filters = f"customer price:items.data[0].price.id {'' if status in fitting else 'status'}"
+    return page(world, call, "subscription", filters, and_=(fitting.get(status, "1"),))
 
 
 @operation("GET", "/v1/subscription_items", f"subscription {PAGING}")
@@ -142,7 +127,7 @@ def _ending(world: World, call: Call, subscription: Doc) -> dict[str, Any]:
     at_end = params.get("cancel_at_period_end", False)
     moment = max(ends) if at_end else params.get("cancel_at") or None
     named = {"min_period_end": min(ends), "max_period_end": max(ends)}
-    moment = named.get(moment, moment)
+    moment = named.get(str(moment), moment)
     if moment is not None and moment <= world.now:
         raise invalid("`cancel_at` must be in the future.", param="cancel_at")
     reason = "cancellation_requested" if moment else None

@@ -6,10 +6,9 @@ Source: https://docs.stripe.com/api/webhook_endpoints
 from urllib.parse import urlsplit
 
 from sandbox.errors import invalid, not_simulated
-from sandbox.kernel.calls import PAGING, Call, operation
+from sandbox.kernel.calls import Call, operation
 from sandbox.kernel.ids import token
 from sandbox.kernel.metadata import merged
-from sandbox.kernel.paging import page
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
@@ -27,12 +26,6 @@ def create_endpoint(world: World, call: Call) -> Doc:
     secret = f"whsec_{token(32)}"
     world.store.db.execute("INSERT INTO secret VALUES (?, ?)", (endpoint["id"], secret))
     return endpoint | {"secret": secret}
-
-
-@operation("GET", "/v1/webhook_endpoints/{webhook_endpoint}")
-def retrieve_endpoint(world: World, call: Call) -> Doc:
-    """Return an endpoint, without its secret."""
-    return world.get("webhook_endpoint", call.id)
 
 
 @operation(
@@ -58,12 +51,6 @@ def delete_endpoint(world: World, call: Call) -> Doc:
     endpoint = world.get("webhook_endpoint", call.id)
     world.deliveries.forget(endpoint["id"])
     return world.delete(endpoint)
-
-
-@operation("GET", "/v1/webhook_endpoints", PAGING)
-def list_endpoints(world: World, call: Call) -> Doc:
-    """List endpoints."""
-    return page(world, call, "webhook_endpoint")
 
 
 def _check_url(call: Call) -> None:

@@ -40,6 +40,7 @@ _ABSENT: Final[Mapping[str, str]] = {
     "webhook_endpoint": "deleted secret",
 }
 
+
 def may_be_absent(resource: str | None) -> frozenset[str] | None:
     """Return the fields that may be absent, or None where nobody has looked yet."""
     fields = _ABSENT.get(resource or "")

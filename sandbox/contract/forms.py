@@ -74,16 +74,15 @@ class _Reader:
             case "object", _:
                 raise invalid("Invalid object", param=name)
             case "array", list():
-                return [
-                    self.value(v, schema["items"], f"{name}[{i}]") for i, v in enumerate(value)
-                ]
+                return [self.value(v, schema["items"], f"{name}[{i}]") for i, v in enumerate(value)]
             case "array", _:
                 raise invalid("Invalid array", param=name)
             case None, _:
                 return value
             case str(kind), str():
                 return _scalar(value, kind, schema.get("format"), name)
-        raise invalid(f"Invalid {schema['type']}: {value}", param=name)
+            case _:
+                raise invalid(f"Invalid {schema['type']}: {value}", param=name)
 
     def _hash(self, value: dict[str, Any], schema: Schema, name: str) -> dict[str, Any]:
         known = schema.get("properties", {})

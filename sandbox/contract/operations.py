@@ -99,12 +99,12 @@ def _operation(
                 func=ast.Attribute(attr="_request" | "_request_stream"),
                 args=[ast.Constant(value=str(verb)), path, *_],
             ):
-                template = next(
-                    c.value for c in ast.walk(path) if isinstance(c, ast.Constant)
-                )
+                template = next(c.value for c in ast.walk(path) if isinstance(c, ast.Constant))
                 params = _params_of(function, imports)
                 name = f"{service}.{function.name}"
                 return Operation(verb.upper(), str(template), name, params)
+            case _:
+                continue
     return None
 
 

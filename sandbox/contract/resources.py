@@ -20,7 +20,9 @@ def skeleton(name: str) -> dict[str, Any]:
     the check instead of passing with a made-up value.
     """
     root = resource_schema(name)
-    return _empty_hash(follow(root, root), root, may_be_absent(name) or frozenset()) | {"object": name}
+    return _empty_hash(follow(root, root), root, may_be_absent(name) or frozenset()) | {
+        "object": name
+    }
 
 
 def check(doc: dict[str, Any]) -> None:
@@ -79,7 +81,7 @@ def _check_inside(value: Any) -> None:
 
 
 def _empty_hash(schema: Schema, root: Schema, absent: frozenset[str]) -> dict[str, Any]:
-    empty = {}
+    empty: dict[str, Any] = {}
     for name, field in schema.get("properties", {}).items():
         options = list(alternatives(field, root))
         if name in absent:

@@ -117,20 +117,16 @@ class _Builder:
     def _schema(self, annotation: Any, owner: type) -> Schema:
         annotation = _resolved(annotation, owner)
         origin, args = get_origin(annotation), get_args(annotation)
-        if origin in _MARKERS:
-            return self._schema(args[0], owner)
+        if origin is None:
+            return self._plain(annotation)
         if origin in _UNIONS:
             return self._union(annotation, owner)
         if origin in _LITERALS:
             return {"enum": list(args)}
-        if origin is list:
-            return {"type": "array", "items": self._schema(args[0], owner)}
-        if origin in (dict, UntypedStripeObject):
-            values = self._schema(args[-1], owner) if args else {}
-            return {"type": "object", "additionalProperties": values}
-        if origin in (ListObject, SearchResultObject):
-            return _page(self._schema(args[0], owner))
-        return self._plain(annotation)
+        inner = self._schema(args[-1], owner)
+        if origin in _MARKERS:
+            return inner
+        return _around(inner, origin)
 
     def _union(self, annotation: Any, owner: type) -> Schema:
         members = list(_members(annotation, owner))
@@ -152,9 +148,7 @@ class _Builder:
         if annotation in (StripeObject, UntypedStripeObject, dict):
             return {"type": "object"}
         name = getattr(annotation, "OBJECT_NAME", None)
-        if isinstance(name, str):
-            return _by_name(name)
-        return self._reference(annotation)
+        return _by_name(name) if isinstance(name, str) else self._reference(annotation)
 
 
 def _hash(properties: Mapping[str, Schema], required: list[str]) -> Schema:
@@ -172,8 +166,16 @@ def _by_name(name: str) -> Schema:
     }
 
 
+def _around(inner: Schema, origin: Any) -> Schema:
+    if origin is list:
+        return {"type": "array", "items": inner}
+    if origin in (ListObject, SearchResultObject):
+        return _page(inner)
+    return {"type": "object", "additionalProperties": inner}  # a dict of whatever keys
+
+
 def _page(item: Schema) -> Schema:
-    properties = {
+    properties: dict[str, Schema] = {
         "object": {"enum": ["list", "search_result"]},
         "data": {"type": "array", "items": item},
         "has_more": {"type": "boolean"},
@@ -188,9 +190,8 @@ def _annotations(cls: type) -> dict[str, tuple[Any, type]]:
     for base in reversed(cls.__mro__):
         if base is StripeObject or not issubclass(base, StripeObject):
             continue
-        for name, annotation in base.__dict__.get("__annotations__", {}).items():
-            internal = name.startswith("_") or name == "OBJECT_NAME"
-            if not internal and get_origin(annotation) is not typing.ClassVar:
+        for name, annotation in inspect.get_annotations(base).items():
+            if not name.startswith("_") and name != "OBJECT_NAME":
                 found[name] = (annotation, base)
     return found
 

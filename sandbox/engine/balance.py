@@ -1,6 +1,6 @@
 """The account's balance: every movement is one balance transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sandbox.kernel.store import Doc
@@ -14,14 +14,13 @@ def move(
     amount: int,
     *,
     available_on: int,
-    fee_details: list[Mapping[str, Any]] | None = None,
+    fee_details: Sequence[Mapping[str, Any]] = (),
 ) -> Doc:
     """Record money coming in (positive) or going out (negative), with what Stripe keeps of it.
 
     Source: https://docs.stripe.com/reports/balance-transaction-types
     """
-    details = fee_details or []
-    fee = sum(detail["amount"] for detail in details)
+    fee = sum(detail["amount"] for detail in fee_details)
     pending = available_on > world.now
     fields = {
         "amount": amount,
@@ -30,7 +29,7 @@ def move(
         "currency": source["currency"],
         "description": source.get("description"),
         "fee": fee,
-        "fee_details": details,
+        "fee_details": list(fee_details),
         "net": amount - fee,
         "reporting_category": kind,
         "source": source["id"],

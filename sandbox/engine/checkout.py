@@ -152,7 +152,7 @@ def _subscribe(world: World, session: Doc, intent: Doc, method: str) -> dict[str
 
 
 def _complete(world: World, session: Doc, made: Mapping[str, Any], payer: Payer) -> None:
-    details = {
+    details: dict[str, Any] = {
         "address": _address(payer),
         "business_name": None,
         "email": payer.email,
@@ -163,7 +163,7 @@ def _complete(world: World, session: Doc, made: Mapping[str, Any], payer: Payer)
         "tax_ids": [],
     }
     collected = dict.fromkeys(("business_name", "individual_name", "shipping_details"))
-    fields = {"status": "complete", "payment_status": "paid", "url": None}
+    fields: dict[str, Any] = {"status": "complete", "payment_status": "paid", "url": None}
     fields |= {"customer_details": details, "collected_information": collected}
     world.change(session, {**fields, **made}, event="checkout.session.completed")
 

@@ -14,7 +14,7 @@ def new_customer(world: World, given: dict[str, Any]) -> Doc:
     """Create a customer, from the API or by a Checkout page."""
     fields = with_address(given) | {"metadata": merged(None, given.get("metadata"))}
     settings = ("custom_fields", "default_payment_method", "footer", "rendering_options")
-    defaults = {
+    defaults: dict[str, Any] = {
         "address": None,
         "balance": 0,
         "currency": None,

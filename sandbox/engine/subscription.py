@@ -219,9 +219,7 @@ def _item(subscription: str, price: Doc, quantity: int, now: int) -> Doc:
         "object": "subscription_item",
         "billing_thresholds": None,
         "created": now,
-        "current_period_end": period_end(
-            now, now, rhythm["interval"], rhythm["interval_count"]
-        ),
+        "current_period_end": period_end(now, now, rhythm["interval"], rhythm["interval_count"]),
         "current_period_start": now,
         "current_trial": None,
         "discounts": [],

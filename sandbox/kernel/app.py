@@ -1,7 +1,6 @@
 """The HTTP side: which address leads where. Work is done in threads, one at a time by the lock."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -14,8 +13,6 @@ from starlette.routing import BaseRoute, Route
 from sandbox.kernel.dispatch import Dispatcher, Request
 from sandbox.kernel.faults import Faults
 from sandbox.kernel.world import World
-
-logger = logging.getLogger(__name__)
 
 
 def create_app(world: World, faults: Faults, pages: list[BaseRoute]) -> Starlette:
@@ -50,7 +47,4 @@ async def _tick(world: World) -> None:
     with suppress(asyncio.CancelledError):
         while True:
             await asyncio.sleep(1)
-            try:
-                await run_in_threadpool(world.run_due)
-            except Exception:
-                logger.exception("a scheduled job failed and was dropped")
+            await run_in_threadpool(world.run_due)

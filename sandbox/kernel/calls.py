@@ -30,7 +30,6 @@ class Call:
 
 
 Handler = Callable[[World, Call], Doc]
-PAGING: Final = "limit starting_after ending_before"
 
 
 @dataclass(frozen=True, slots=True)

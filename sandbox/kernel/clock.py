@@ -3,7 +3,6 @@
 The offset is also written to a file where the product reads it, so that both agree on "now".
 """
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +52,6 @@ class Clock:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             fresh = self._file.with_name(self._file.name + ".new")
             fresh.write_text(f"{offset}\n")
-            os.replace(fresh, self._file)
+            fresh.replace(self._file)
         self.offset = offset
         self._store.set_setting("offset", offset)

@@ -122,10 +122,15 @@ class Deliveries:
         if self._sending.acquire(timeout=_TIMEOUT):
             self._sending.release()
 
-    def recent(self, limit: int) -> list[tuple[str, str, str, int, str]]:
-        """Return the newest deliveries: event, endpoint, state, tries, last result."""
-        sql = "SELECT event, endpoint, state, tries, result FROM delivery ORDER BY seq DESC LIMIT ?"
-        return self._store.db.execute(sql, (limit,)).fetchall()
+    def of_events(self, events: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return what became of the deliveries of some events."""
+        marks = ",".join("?" * len(events))
+        sql = f"SELECT event, state, tries, result FROM delivery WHERE event IN ({marks})"  # noqa: S608
+        found: dict[str, list[dict[str, Any]]] = {}
+        for event, state, tries, result in self._store.db.execute(sql, tuple(events)):
+            row = {"state": state, "tries": tries, "result": result}
+            found.setdefault(event, []).append(row)
+        return found
 
     def _insert(self, event: str, endpoint: str, state: str, due: float) -> None:
         sql = "INSERT INTO delivery (event, endpoint, state, due) VALUES (?, ?, ?, ?)"

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import parse_qsl
 
 from sandbox.contract import forms
@@ -25,8 +26,6 @@ from sandbox.kernel.ids import token
 from sandbox.kernel.world import World
 
 logger = logging.getLogger(__name__)
-
-_NOT_SIMULATED = 501
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Dispatcher:
             reply = self._executed(request, simulated, call, request_id)
         except StripeError as error:
             reply = _refusal(error, request_id)
-        if reply.status == _NOT_SIMULATED:
+        if reply.status == HTTPStatus.NOT_IMPLEMENTED:
             headers["Stripe-Should-Retry"] = "false"  # or the SDK would try again, in vain
         key = _idempotency_key(request)
         if key:
@@ -83,9 +82,7 @@ class Dispatcher:
         found = match(request.method, request.path)
         if found is None:
             where = f"{request.method}: {request.path}"
-            raise StripeError(
-                404, "invalid_request_error", f"Unrecognized request URL ({where})."
-            )
+            raise StripeError(404, "invalid_request_error", f"Unrecognized request URL ({where}).")
         operation, ids = found
         simulated = SIMULATED.get((operation.method, operation.path))
         if simulated is None:
@@ -111,15 +108,12 @@ class Dispatcher:
                 reply = _run(world, simulated, call, request_id, memory)
             elif reply is None and fault and fault.remembered:
                 memory.keep(_refusal(_failure(fault), request_id))
-        if fault is not None:
+        if fault is not None or reply is None:
             raise _failure(fault)
-        assert reply is not None
         return reply
 
 
-def _run(
-    world: World, simulated: Simulated, call: Call, request_id: str, memory: Memory
-) -> Reply:
+def _run(world: World, simulated: Simulated, call: Call, request_id: str, memory: Memory) -> Reply:
     """Let the handler work; its answer is remembered in the transaction that did the work."""
     try:
         with world.changing({"id": request_id, "idempotency_key": memory.key or None}):
@@ -147,9 +141,10 @@ def _refusal(error: StripeError, request_id: str) -> Reply:
     return Reply(error.status, json.dumps({"error": error.body}, indent=2), request_id)
 
 
-def _failure(fault: Fault) -> StripeError:
-    kind = "rate_limit_error" if fault.status == 429 else "api_error"  # noqa: PLR2004
-    return StripeError(fault.status, kind, "This failure was ordered in the sandbox.")
+def _failure(fault: Fault | None) -> StripeError:
+    status = fault.status if fault else HTTPStatus.INTERNAL_SERVER_ERROR
+    kind = "rate_limit_error" if status == HTTPStatus.TOO_MANY_REQUESTS else "api_error"
+    return StripeError(status, kind, "This failure was ordered in the sandbox.")
 
 
 def _idempotency_key(request: Request) -> str:

@@ -48,9 +48,7 @@ class InFlight:
                     f"(that probably means you submitted twice, and the other request is still "
                     f"going through): {key}. Please try again later."
                 )
-                raise StripeError(
-                    409, "idempotency_error", message, code="idempotency_key_in_use"
-                )
+                raise StripeError(409, "idempotency_error", message, code="idempotency_key_in_use")
             self._keys.add(key)
         try:
             yield

@@ -3,7 +3,7 @@
 Source: https://docs.stripe.com/api/pagination
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from sandbox.errors import invalid, missing
@@ -11,29 +11,27 @@ from sandbox.kernel.calls import Call
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
-_COMPARISONS: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+PAGING: Final = "created limit starting_after ending_before"
+_Clause = tuple[Any, ...]  # a condition in SQL, and its values
+_COMPARISONS: Final = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _DEFAULT, _MOST = 10, 100
 
 
 def page(
-    world: World,
-    call: Call,
-    name: str,
-    where: Mapping[str, Any] | None = None,
-    *,
-    conditions: tuple[str, ...] = (),
-    values: tuple[Any, ...] = (),
+    world: World, call: Call, name: str, filters: str = "", *, and_: tuple[Any, ...] = ()
 ) -> Doc:
-    """Return one page of the stored resources that fit."""
+    """Return one page of the stored resources that fit the given `filters` (see `params_of`).
+
+    `and_` is one condition more, in SQL, followed by its values.
+    """
     limit = _limit(call)
     backwards = "ending_before" in call.params
-    created, moments = _created(call)
-    cursor, positions = _cursor(world, call, name)
+    clauses = [*_equal(call, filters), *_created(call), *_cursor(world, call, name)]
+    clauses += [and_] if and_ else []
     found = world.store.find(
         name,
-        where,
-        conditions=(*conditions, *created, *cursor),
-        values=(*values, *moments, *positions),
+        conditions=tuple(clause[0] for clause in clauses),
+        values=tuple(value for clause in clauses for value in clause[1:]),
         newest_first=not backwards,
         limit=limit + 1,
     )
@@ -60,9 +58,21 @@ def as_list(data: list[Doc], *, url: str, has_more: bool = False) -> Doc:
     return {"object": "list", "data": data, "has_more": has_more, "url": url}
 
 
-def equals(call: Call, names: str) -> dict[str, Any]:
-    """Return those of the named params that were given, as equalities to look for."""
-    return {name: call.params[name] for name in names.split() if name in call.params}
+def params_of(filters: str) -> str:
+    """Return the params among `filters`: `param`, or `param:path` where the field differs."""
+    return " ".join(token.partition(":")[0] for token in filters.split())
+
+
+def _equal(call: Call, filters: str) -> Iterator[_Clause]:
+    for token in filters.split():
+        param, _, path = token.partition(":")
+        value: Any = call.params
+        for part in param.split("."):
+            value = value.get(part, {})
+        if value != {}:
+            values = value if isinstance(value, list) else [value]
+            marks = ",".join("?" * len(values))
+            yield (f"json_extract(doc, '$.{path or param}') IN ({marks})", *values)
 
 
 def _limit(call: Call) -> int:
@@ -73,26 +83,23 @@ def _limit(call: Call) -> int:
     return limit
 
 
-def _cursor(world: World, call: Call, name: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    given = [key for key in ("starting_after", "ending_before") if key in call.params]
+def _cursor(world: World, call: Call, name: str) -> Iterator[_Clause]:
+    given = {"starting_after", "ending_before"} & call.params.keys()
     if len(given) > 1:
-        raise invalid("You may not pass both starting_after and ending_before.", param=given[0])
+        message = "You may not pass both starting_after and ending_before."
+        raise invalid(message, param="ending_before")
     for key in given:
-        ident = call.params[key]
-        position = world.store.position(ident)
+        position = world.store.position(call.params[key])
         if position is None:
-            raise missing(name.replace(".", "_"), ident, param=key, status=400)
-        return ((f"seq {'<' if key == 'starting_after' else '>'} ?",), (position,))
-    return (), ()
+            kind = name.replace(".", "_")
+            raise missing(kind, call.params[key], param=key, status=400)
+        yield (f"seq {'<' if key == 'starting_after' else '>'} ?", position)
 
 
-def _created(call: Call) -> tuple[tuple[str, ...], tuple[int, ...]]:
+def _created(call: Call) -> Iterator[_Clause]:
     wanted = call.params.get("created", {})
-    if isinstance(wanted, int):
-        wanted = {"gte": wanted, "lte": wanted}
-    field = "json_extract(doc, '$.created')"
-    conditions = tuple(f"{field} {_COMPARISONS[key]} ?" for key in wanted)
-    return conditions, tuple(wanted.values())
+    for key, moment in ({"eq": wanted} if isinstance(wanted, int) else wanted).items():
+        yield (f"json_extract(doc, '$.created') {_COMPARISONS[key]} ?", moment)
 
 
 def _index(ids: list[str], call: Call, key: str) -> int:

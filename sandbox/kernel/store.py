@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS delivery (
     seq INTEGER PRIMARY KEY, event TEXT NOT NULL, endpoint TEXT NOT NULL, state TEXT NOT NULL,
     due REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, result TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS delivery_due ON delivery (state, due);
+CREATE INDEX IF NOT EXISTS delivery_by_event ON delivery (event);
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 _CLEARED = ("object", "job", "reply", "secret", "delivery", "setting")
@@ -87,7 +88,7 @@ class Store:
         row = self.db.execute("SELECT parent FROM object WHERE id = ?", (ident,)).fetchone()
         return row[0] if row else ""
 
-    def find(  # noqa: PLR0913 - one query with its parts; each has a name
+    def find(
         self,
         name: str,
         where: Mapping[str, Any] | None = None,

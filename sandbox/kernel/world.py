@@ -4,6 +4,7 @@ Always true: what is stored has been checked against the SDK's types; whoever ch
 holds the lock; a change and its events are kept together or not at all.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,8 @@ from sandbox.kernel.clock import Clock
 from sandbox.kernel.deliveries import Deliveries
 from sandbox.kernel.ids import new_id
 from sandbox.kernel.store import Doc, Store
+
+logger = logging.getLogger(__name__)
 
 Job = Callable[["World", str], None]
 JOBS: Final[dict[str, Job]] = {}
@@ -75,10 +78,10 @@ class World:
         self, name: str, fields: Mapping[str, Any], *, parent: str = "", event: str = ""
     ) -> Doc:
         """Store a new resource made of its skeleton and `fields`."""
-        doc = resources.skeleton(name) | {"id": new_id(name)}
+        doc: Doc = resources.skeleton(name) | {"id": new_id(name)}
         if "created" in resources.fields(name):
             doc["created"] = self.now
-        doc |= fields
+        doc.update(fields)
         resources.check(doc)
         self.store.insert(doc, parent=parent)
         if event:
@@ -88,7 +91,7 @@ class World:
     def change(self, doc: Doc, fields: Mapping[str, Any], *, event: str = "") -> Doc:
         """Store new values of some fields; `event` tells of it, with what they were before."""
         previous = {key: doc.get(key) for key, value in fields.items() if doc.get(key) != value}
-        changed = doc | fields
+        changed: Doc = {**doc, **fields}
         if previous:
             resources.check(changed)
             self.store.save(changed)
@@ -122,7 +125,9 @@ class World:
 
         Source: https://docs.stripe.com/api/events/object
         """
-        data = {"object": doc} | ({"previous_attributes": previous} if previous else {})
+        data = {"object": doc}
+        if previous:
+            data["previous_attributes"] = previous
         endpoints = [
             endpoint
             for endpoint in self.store.find("webhook_endpoint", {"status": "enabled"})
@@ -146,9 +151,12 @@ class World:
         self.store.db.execute(sql, (moment, kind, subject))
 
     def run_due(self) -> None:
-        """Run what has become due as time passed by itself."""
-        while self._run_next(by=self.clock.now()):
-            pass
+        """Run what has become due as time passed by itself; a job that fails is dropped."""
+        try:
+            while self._run_next(by=self.clock.now()):
+                pass
+        except Exception:
+            logger.exception("a scheduled job failed and was dropped")
 
     def advance(self, moment: int) -> None:
         """Move the clock forward to `moment`, stopping at every job on the way, in order.
@@ -165,7 +173,9 @@ class World:
 
     def _run_next(self, *, by: int) -> bool:
         with self.lock:
-            sql = "SELECT seq, run_at, kind, subject FROM job WHERE run_at <= ? ORDER BY run_at, seq"
+            sql = (
+                "SELECT seq, run_at, kind, subject FROM job WHERE run_at <= ? ORDER BY run_at, seq"
+            )
             row = self.store.db.execute(f"{sql} LIMIT 1", (by,)).fetchone()
             if row is None:
                 return False

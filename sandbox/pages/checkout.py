@@ -63,9 +63,12 @@ class CheckoutPage:
             if session is None or session.get("status") != "open":
                 return self.show(ident)
             email = self._known_email(session) or form.get("email", "")
+            expiry = _expiry(form.get("expiry", ""), self.world.now)
             errors = _problems(form | {"email": email}, session)
-            if not errors:
-                payer = _payer(form | {"email": email})
+            if expiry is None:
+                errors["expiry"] = "Enter a month and a year to come, such as 12 / 34."
+            elif not errors:
+                payer = _payer(form | {"email": email}, expiry)
                 with self.world.changing():
                     decline = checkout.pay(self.world, session, payer)
                 if decline is None:
@@ -96,8 +99,8 @@ class CheckoutPage:
 
     def _known_email(self, session: Doc) -> str | None:
         if session["customer"]:
-            customer = self.world.get("customer", session["customer"])
-            if customer["email"]:
+            customer = self.world.store.get(session["customer"]) or {}
+            if customer.get("email"):
                 return str(customer["email"])
         email: str | None = session["customer_email"]
         return email
@@ -127,8 +130,6 @@ def _problems(form: Form, session: Doc) -> dict[str, str]:
         problems["number"] = (
             "Use one of the test cards listed on this page: no real card is accepted or kept."
         )
-    if _expiry(form) is None:
-        problems["expiry"] = "Enter a month and a year that has not passed, such as 12 / 34."
     if not form.get("cvc", "").isdigit():
         problems["cvc"] = "Enter the security code: any three digits."
     if not form.get("name"):
@@ -140,9 +141,7 @@ def _problems(form: Form, session: Doc) -> dict[str, str]:
     return problems
 
 
-def _payer(form: Form) -> checkout.Payer:
-    expiry = _expiry(form)
-    assert expiry is not None
+def _payer(form: Form, expiry: tuple[int, int]) -> checkout.Payer:
     return checkout.Payer(
         email=form["email"],
         name=form["name"],
@@ -154,11 +153,11 @@ def _payer(form: Form) -> checkout.Payer:
     )
 
 
-def _expiry(form: Form) -> tuple[int, int] | None:
+def _expiry(text: str, now: int) -> tuple[int, int] | None:
     """Read `12/34`, `12 / 34` or `12/2034`; a date that has passed is none."""
-    month, _, year = form.get("expiry", "").replace(" ", "").partition("/")
+    month, _, year = text.replace(" ", "").partition("/")
     if not (month.isdigit() and year.isdigit() and 1 <= int(month) <= _MONTHS):
         return None
     full = int(year) + (_CENTURY if len(year) == 2 else 0)  # noqa: PLR2004
-    today = datetime.now(UTC)
+    today = datetime.fromtimestamp(now, UTC)
     return (int(month), full) if (full, int(month)) >= (today.year, today.month) else None

@@ -1,0 +1,69 @@
+"""What the API only reads: most resources are shown and listed alike, so a table says it all."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from sandbox.kernel.calls import Call, operation
+from sandbox.kernel.paging import PAGING, page, params_of
+from sandbox.kernel.store import Doc
+from sandbox.kernel.world import World
+
+_ONE: Final[Mapping[str, str]] = {
+    "/v1/balance_transactions/{id}": "balance_transaction",
+    "/v1/charges/{charge}": "charge",
+    "/v1/checkout/sessions/{session}": "checkout.session",
+    "/v1/invoice_payments/{invoice_payment}": "invoice_payment",
+    "/v1/invoices/{invoice}": "invoice",
+    "/v1/payment_intents/{intent}": "payment_intent",
+    "/v1/payment_methods/{payment_method}": "payment_method",
+    "/v1/prices/{price}": "price",
+    "/v1/products/{id}": "product",
+    "/v1/refunds/{refund}": "refund",
+    "/v1/subscriptions/{subscription_exposed_id}": "subscription",
+    "/v1/webhook_endpoints/{webhook_endpoint}": "webhook_endpoint",
+}
+# The filters of each list; `param:path` where the param and the field have different names.
+_MANY: Final[Mapping[str, tuple[str, str]]] = {
+    "/v1/balance_transactions": ("balance_transaction", "currency source type"),
+    "/v1/charges": ("charge", "customer payment_intent"),
+    "/v1/checkout/sessions": (
+        "checkout.session",
+        "customer customer_details.email payment_intent status subscription",
+    ),
+    "/v1/customers": ("customer", "email"),
+    "/v1/invoice_payments": (
+        "invoice_payment",
+        "invoice status payment.type payment.payment_intent",
+    ),
+    "/v1/invoices": (
+        "invoice",
+        "customer status subscription:parent.subscription_details.subscription",
+    ),
+    "/v1/payment_intents": ("payment_intent", "customer"),
+    "/v1/payment_methods": ("payment_method", "customer type"),
+    "/v1/prices": (
+        "price",
+        "active currency lookup_keys:lookup_key product recurring.interval type",
+    ),
+    "/v1/products": ("product", "active ids:id"),
+    "/v1/refunds": ("refund", "charge payment_intent"),
+    "/v1/webhook_endpoints": ("webhook_endpoint", ""),
+}
+
+
+def _show(path: str, name: str) -> None:
+    @operation("GET", path)
+    def retrieve(world: World, call: Call) -> Doc:
+        return world.get(name, call.id)
+
+
+def _list(path: str, name: str, filters: str) -> None:
+    @operation("GET", path, f"{params_of(filters)} {PAGING}")
+    def list_(world: World, call: Call) -> Doc:
+        return page(world, call, name, filters)
+
+
+for _path, _name in _ONE.items():
+    _show(_path, _name)
+for _path, (_name, _filters) in _MANY.items():
+    _list(_path, _name, _filters)
