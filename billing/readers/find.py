@@ -1,5 +1,6 @@
 """Make and find readers. No reader is ever found by an address that was merely typed."""
 
+import contextlib
 from datetime import datetime
 from uuid import UUID
 
@@ -7,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from billing import sign_in
+from billing.errors import AddressError
 from billing.models import Reader
 
 
@@ -22,6 +24,18 @@ def create(session: Session, *, now: datetime, email: str = "", name: str = "") 
     session.add(reader)
     session.flush()
     return reader
+
+
+def note_typed(reader: Reader, *, email: str, name: str = "") -> None:
+    """Keep what a reader typed at Stripe, where we know nothing yet. It proves nothing.
+
+    What is no address is dropped: a payment must not fail for a typing error.
+    """
+    if reader.email:
+        return
+    with contextlib.suppress(AddressError):
+        reader.email = sign_in.normalise(email)
+    reader.name = reader.name or name[:200]
 
 
 def find(session: Session, reader_id: UUID) -> Reader | None:
