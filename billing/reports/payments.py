@@ -74,10 +74,8 @@ def payments(session: Session, month: Month) -> Iterator[PaymentRow]:
         .order_by(BalanceTransaction.created_at, BalanceTransaction.stripe_balance_transaction_id)
         .execution_options(yield_per=_AT_A_TIME)
     )
-    for batch in found.partitions():
-        for txn, payment, receipt in batch:
-            yield _row(txn, payment, receipt)
-        session.expunge_all()
+    for txn, payment, receipt in found:
+        yield _row(txn, payment, receipt)
 
 
 def _row(txn: BalanceTransaction, payment: Payment | None, receipt: Receipt | None) -> PaymentRow:

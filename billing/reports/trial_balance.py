@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from billing.models import Account, AccountKind, Posting
+from billing.books import chart
+from billing.models import Account, AccountKind, BalanceTransaction, Posting
 from billing.money import Money
 from billing.reports.control import Check
 from billing.reports.month import Month
@@ -41,7 +42,8 @@ class TrialBalance:
     Attributes:
         lines: by account; accounts that were never posted to are left out.
         entries, postings: how many the month has.
-        checks: that every column sums to zero, as double entry demands.
+        checks: that every column sums to zero, as double entry demands, and that our account of
+            Stripe's balance is what Stripe's movements come to.
     """
 
     month: Month
@@ -65,7 +67,8 @@ def trial_balance(session: Session, month: Month) -> TrialBalance:
             sa.func.count(),
         ).where(Posting.day >= month.first, Posting.day < month.after)
     ).one()
-    return TrialBalance(month, lines, entries, postings, _sums(lines))
+    found = [*_sums(lines), *_stripe_balances(session, month, lines)]
+    return TrialBalance(month, lines, entries, postings, found)
 
 
 def _balances(month: Month) -> sa.Select[str, str, AccountKind, str, int, int, int]:
@@ -101,3 +104,21 @@ def _sums(lines: list[BalanceLine]) -> list[Check]:
         ):
             found.append(Check(what, Money(sum(amounts), currency), Money(0, currency)))
     return found
+
+
+def _stripe_balances(session: Session, month: Month, lines: list[BalanceLine]) -> list[Check]:
+    moved = session.execute(
+        sa.select(BalanceTransaction.currency, sa.func.sum(BalanceTransaction.net))
+        .where(BalanceTransaction.created_at < month.ends)
+        .group_by(BalanceTransaction.currency)
+    )
+    stripe = {currency: int(net) for currency, net in moved}
+    ours = {line.currency: line.closing for line in lines if line.account == chart.STRIPE}
+    return [
+        Check(
+            f"{chart.STRIPE} Stripe balance: closing, as the sum of Stripe's movements",
+            Money(stripe.get(currency, 0), currency),
+            Money(ours.get(currency, 0), currency),
+        )
+        for currency in sorted({*stripe, *ours, "gbp"})
+    ]
