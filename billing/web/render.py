@@ -44,14 +44,12 @@ def _known(request: Request) -> Mapping[str, Any]:
     settings = context.settings
     return {
         "society": settings.society,
-        "told": _told,
         "catalogue": context.catalogue,
         "public_url": settings.public_url,
         "paper_url": settings.paper_url,
         "path": request.url.path,
         # The cookie alone: enough to choose a link's words, and it costs no query.
         "signed_in": bool(cookies.read(request, cookies.READER, settings)),
-        "asset": _asset,
     }
 
 
@@ -95,6 +93,7 @@ _PAGES: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_PAGES.globals.update(told=_told, asset=_asset)
 _PAGES.filters.update(
     money=write_money, short_money=write_short_money, day=write_day, moment=write_moment
 )

@@ -39,7 +39,6 @@ def support(
         "support.html",
         special=[pair for pair in appeals if not pair[1].monthly],
         monthly=[pair for pair in appeals if pair[1].monthly],
-        cheapest=min(p.per_month.amount for plan in context.catalogue.plans for p in plan.prices),
         source=source,
     )
 
