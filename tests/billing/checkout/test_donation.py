@@ -9,7 +9,7 @@ from billing.books.ledger import account_balance
 from billing.books.totals import fund_total
 from billing.checkout.tokens import return_token
 from billing.context import Context
-from billing.errors import AmountError, ClosedAppealError, UnknownAppealError
+from billing.errors import AmountError, UnknownAppealError
 from billing.models import Checkout, CheckoutStatus, Donation, Entitlement, OutboxMessage, Payment
 from billing.money import Money
 from billing.stripe_gateway import read

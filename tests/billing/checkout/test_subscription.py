@@ -79,9 +79,7 @@ def test_the_browser_that_left_is_signed_in_once_and_no_other(
     assert (stranger.session_token, again.session_token) == ("", "")
     assert first.session_token
     with context.db.reading() as session:
-        assert session.scalars(sa.select(WebSession.reader_id)).all() == [
-            first.checkout.reader_id
-        ]
+        assert session.scalars(sa.select(WebSession.reader_id)).all() == [first.checkout.reader_id]
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "another checkout's"])
@@ -136,9 +134,7 @@ def test_our_row_is_there_before_stripe_is_asked_and_every_object_carries_our_ma
     assert paid.metadata.to_dict() == marks
 
 
-def test_opening_a_second_checkout_expires_the_first(
-    context: Context, stripe: LocalStripe
-) -> None:
+def test_opening_a_second_checkout_expires_the_first(context: Context, stripe: LocalStripe) -> None:
     first = start(context)
     second = start(context, SOLIDARITY, browser=first.browser)
 
