@@ -1,11 +1,13 @@
 """Look at a payment or an invoice again, and let everything follow from it in one commit."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from sqlalchemy.orm import Session
 
 from billing import giving, payments, subscriptions
 from billing.context import Context
+from billing.errors import UnknownReaderError
 from billing.models import PaymentPurpose
 from billing.queue import Fence, look
 from billing.stripe_gateway import read
@@ -40,10 +42,25 @@ def look_at_payment(
     look(
         context.db,
         payment_intent_id,
-        read=lambda: read.payment(context.gateway, payment_intent_id),
+        read=lambda: _read_payment(context, payment_intent_id),
         apply=apply_it,
         clock=context.clock,
     )
+
+
+def _read_payment(context: Context, payment_intent_id: str) -> StripePayment | None:
+    """Read a payment, and before it is applied get to know the subscription it pays for.
+
+    The first receipt tells of the subscription's start, whichever of the two Stripe names first.
+    """
+    theirs = read.payment(context.gateway, payment_intent_id)
+    if theirs is not None and theirs.invoice is not None and theirs.invoice.subscription_id:
+        subscription_id = theirs.invoice.subscription_id
+        # Whose it is may be unknown for ever; the money is booked all the same.
+        with suppress(UnknownReaderError):
+            if not subscriptions.known(context, subscription_id):
+                subscriptions.look_again(context, subscription_id)
+    return theirs
 
 
 def _apply(context: Context, session: Session, theirs: StripePayment, fence: Fence) -> None:

@@ -74,12 +74,13 @@ def look(
     fence = _claim_patiently(db, object_id, clock)
     try:
         theirs = read()
+        with db.unit_of_work() as session:
+            return apply(session, theirs, fence)
     except BaseException:
+        # What could not be applied may be tried again at once, not only when the lease runs out.
         with db.unit_of_work() as session:
             _release(session, fence)
         raise
-    with db.unit_of_work() as session:
-        return apply(session, theirs, fence)
 
 
 def _claim_patiently(db: Database, object_id: str, clock: Clock) -> Fence:

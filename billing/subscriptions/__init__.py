@@ -2,13 +2,14 @@
 
 from billing.subscriptions.apply import apply
 from billing.subscriptions.change import cancel_at_period_end, keep
-from billing.subscriptions.follow import look_again
+from billing.subscriptions.follow import known, look_again
 from billing.subscriptions.tell import tell_of_failure, tell_of_payment
 
 __all__ = [
     "apply",
     "cancel_at_period_end",
     "keep",
+    "known",
     "look_again",
     "tell_of_failure",
     "tell_of_payment",

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from billing.context import Context
+from billing.models import Subscription
 from billing.queue import Fence, look
 from billing.stripe_gateway import read
 from billing.stripe_gateway.types import StripeSubscription
@@ -50,3 +52,14 @@ def look_again(
         apply=apply_it,
         clock=context.clock,
     )
+
+
+def known(context: Context, stripe_subscription_id: str) -> bool:
+    """Return whether we have a subscription of Stripe's already."""
+    with context.db.reading() as session:
+        found = session.scalar(
+            sa.select(Subscription.id).where(
+                Subscription.stripe_subscription_id == stripe_subscription_id
+            )
+        )
+    return found is not None

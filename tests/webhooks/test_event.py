@@ -103,4 +103,8 @@ def test_an_event_without_a_usable_time_is_still_an_event(created: Any) -> None:
 def test_an_id_is_found_in_a_name_or_in_the_whole_object() -> None:
     assert id_in("pi_1") == "pi_1"
     assert id_in({"id": "pi_1", "object": "payment_intent"}) == "pi_1"
-    assert [id_in(nothing) for nothing in (None, 5, [], {}, {"id": 5}, "no id")] == [""] * 6
+
+
+@pytest.mark.parametrize("nothing", [None, 5, [], {}, {"id": 5}, "no id"])
+def test_where_there_is_no_id_none_is_found(nothing: object) -> None:
+    assert id_in(nothing) == ""

@@ -1,0 +1,308 @@
+"""What becomes of a stored event: applied, ignored, kept apart or set aside, and never lost."""
+
+import json
+import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from billing import checkout, queue
+from billing.context import Context
+from billing.models import (
+    Donation,
+    JournalEntry,
+    OutboxMessage,
+    OwedState,
+    Payment,
+    StripeEvent,
+    Subscription,
+    Task,
+)
+from billing.money import Money
+from billing.queue.owed import ATTEMPTS_BEFORE_PARKING
+from tests.support.stripe import LocalStripe
+from tests.webhooks.conftest import event_of
+from webhooks import event, inbox
+
+Outcome = tuple[str, OwedState, str]
+
+
+def receive(context: Context, *events: dict[str, Any]) -> None:
+    """Store events as Stripe's door stores them."""
+    for each in events:
+        body = json.dumps(each).encode()
+        with context.db.unit_of_work() as session:
+            inbox.record(
+                session,
+                event.read(body),
+                body=body,
+                headers={},
+                settings=context.settings,
+                now=context.clock.now(),
+            )
+
+
+def handle_all(context: Context) -> int:
+    return inbox.handle_due(context, most=1000)
+
+
+def outcomes(context: Context) -> list[Outcome]:
+    with context.db.reading() as session:
+        rows = session.scalars(sa.select(StripeEvent).order_by(StripeEvent.id))
+        return [(row.event_id, row.state, row.outcome) for row in rows]
+
+
+def the_event(context: Context) -> StripeEvent:
+    with context.db.reading() as session:
+        return session.scalars(sa.select(StripeEvent)).one()
+
+
+def make_due(context: Context) -> None:
+    """Let the wait before the next attempt be over."""
+    with context.db.unit_of_work() as session:
+        session.execute(
+            sa.update(StripeEvent).values(run_at=context.clock.now() - timedelta(seconds=1))
+        )
+
+
+def give(context: Context, stripe: LocalStripe) -> None:
+    """Give £25 on Stripe's page; nobody comes back to ours."""
+    started = checkout.start_donation(
+        context,
+        appeal="95th-anniversary",
+        amount=Money(25_00),
+        reader_id=None,
+        shown={},
+        caller="127.0.0.1",
+    )
+    stripe.pay(started.url)
+
+
+def subscribe(context: Context, stripe: LocalStripe) -> None:
+    """Subscribe on Stripe's page; nobody comes back to ours."""
+    started = checkout.start_subscription(
+        context, lookup_key="digital-month-standard", reader_id=None, shown={}
+    )
+    stripe.pay(started.url)
+
+
+def said(stripe: LocalStripe) -> list[dict[str, Any]]:
+    """Return every event Stripe has, oldest first."""
+    found = stripe.client.v1.events.list({"limit": 100}).auto_paging_iter()
+    return [json.loads(str(each)) for each in found][::-1]
+
+
+def effects(context: Context) -> dict[str, list[Any]]:
+    """Return what we hold after everything, without what differs from one run to the next."""
+    with context.db.reading() as session:
+        return {
+            "donations": list(session.scalars(sa.select(Donation.amount))),
+            "payments": [tuple(r) for r in session.execute(
+                sa.select(Payment.status, Payment.amount).order_by(Payment.amount))],
+            "subscriptions": list(session.scalars(sa.select(Subscription.status))),
+            "mail": sorted(session.scalars(sa.select(OutboxMessage.kind))),
+            "entries": sorted(session.scalars(sa.select(JournalEntry.source_kind))),
+        }  # fmt: skip
+
+
+def test_a_type_nobody_acts_on_is_kept_and_ignored(context: Context) -> None:
+    receive(context, event_of(event_type="something.unheard_of"))
+
+    assert handle_all(context) == 1
+    assert outcomes(context) == [("evt_1", OwedState.DONE, "ignored: not a type we act on")]
+
+
+def test_an_event_without_the_object_it_needs_is_ignored(context: Context) -> None:
+    receive(context, event_of(event_type="invoice.paid", data={"object": {"object": "invoice"}}))
+
+    assert handle_all(context) == 1
+    assert outcomes(context) == [("evt_1", OwedState.DONE, "ignored: it names no object")]
+
+
+def test_a_quarantined_event_is_never_handled_nor_replayed(context: Context) -> None:
+    receive(context, event_of(livemode=True))
+
+    assert handle_all(context) == 0
+    with pytest.raises(inbox.NotReplayableError), context.db.unit_of_work() as session:
+        inbox.replay(session, "evt_1", now=context.clock.now())
+
+
+def test_an_event_about_an_object_stripe_no_longer_has_is_applied(context: Context) -> None:
+    gone = {"object": {"id": "sub_gone", "object": "subscription"}}
+    receive(context, event_of(event_type="customer.subscription.deleted", data=gone))
+
+    handle_all(context)
+
+    assert outcomes(context) == [("evt_1", OwedState.DONE, "applied")]
+
+
+def test_a_gift_whose_giver_never_came_back_is_booked_and_thanked_for(
+    context: Context, stripe: LocalStripe
+) -> None:
+    give(context, stripe)
+    receive(context, *said(stripe))
+
+    handle_all(context)
+
+    assert effects(context) == {
+        "donations": [25_00],
+        "payments": [("succeeded", 25_00)],
+        "subscriptions": [],
+        "mail": ["donation_thanks"],
+        "entries": ["balance_transaction"],
+    }
+    assert {state for _, state, _ in outcomes(context)} == {OwedState.DONE}
+
+
+def _once(context: Context, events: Sequence[dict[str, Any]]) -> None:
+    receive(context, *events)
+    handle_all(context)
+
+
+def _backwards(context: Context, events: Sequence[dict[str, Any]]) -> None:
+    for each in reversed(events):
+        _once(context, [each])
+
+
+def _shuffled_and_again(context: Context, events: Sequence[dict[str, Any]]) -> None:
+    for seed in (1, 2, 3):
+        mixed = random.Random(seed).sample(list(events), len(events))  # noqa: S311
+        _once(context, mixed)
+        with context.db.unit_of_work() as session:
+            for each in mixed:
+                inbox.replay(session, each["id"], now=context.clock.now())
+        handle_all(context)
+
+
+def _by_four_at_once(context: Context, events: Sequence[dict[str, Any]]) -> None:
+    receive(context, *events)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: handle_all(context), range(4)))
+    make_due(context)
+    handle_all(context)
+
+
+@pytest.mark.parametrize("way", [_once, _backwards, _shuffled_and_again, _by_four_at_once])
+def test_however_the_events_come_the_end_is_the_same(
+    way: Any, context: Context, stripe: LocalStripe
+) -> None:
+    subscribe(context, stripe)
+    give(context, stripe)
+
+    way(context, said(stripe))
+
+    assert effects(context) == {
+        "donations": [25_00],
+        "payments": [("succeeded", 5_49), ("succeeded", 25_00)],
+        "subscriptions": ["active"],
+        "mail": ["donation_thanks", "subscription_started"],
+        "entries": ["balance_transaction", "balance_transaction"],
+    }
+
+
+def test_while_stripe_does_not_answer_an_event_waits_and_then_is_applied(
+    context: Context, stripe: LocalStripe
+) -> None:
+    give(context, stripe)
+    (paid,) = [e for e in said(stripe) if e["type"] == "payment_intent.succeeded"]
+    receive(context, paid)
+    # Each attempt asks three times: the SDK tries again twice.
+    stripe.control("fail_next", method="GET", path_prefix="/v1/payment_intents", times=6)
+
+    for attempt in (1, 2):
+        handle_all(context)
+        row = the_event(context)
+        assert (row.state, row.attempts, row.outcome) == (OwedState.READY, attempt, "")
+        assert row.last_error.startswith("StripeUnavailableError")
+        assert effects(context)["donations"] == []
+        make_due(context)
+    handle_all(context)
+
+    assert outcomes(context) == [(paid["id"], OwedState.DONE, "applied")]
+    assert effects(context)["donations"] == [25_00]
+
+
+def test_an_outage_of_any_length_parks_nothing(context: Context, stripe: LocalStripe) -> None:
+    receive(context, event_of(event_type="invoice.paid", data={"object": {"id": "in_1"}}))
+    with context.db.unit_of_work() as session:
+        session.execute(sa.update(StripeEvent).values(attempts=10 * ATTEMPTS_BEFORE_PARKING))
+    stripe.control("fail_next", method="GET", times=3)
+
+    handle_all(context)
+
+    assert the_event(context).state is OwedState.READY
+
+
+def _somebody_unknown(context: Context, stripe: LocalStripe) -> str:
+    """Make a subscription which says it is ours, for nobody we know; return its id."""
+    v1 = stripe.client.v1
+    price = v1.prices.list({"lookup_keys": ["digital-month-standard"]}).data[0].id
+    session = v1.checkout.sessions.create(
+        {
+            "mode": "subscription",
+            "line_items": [{"price": price, "quantity": 1}],
+            "subscription_data": {"metadata": {"app": "morning-star"}},
+            "success_url": "http://localhost:8000/",
+        }
+    )
+    stripe.pay(str(session.url))
+    return str(v1.checkout.sessions.retrieve(session.id).subscription)
+
+
+def test_an_event_that_keeps_failing_is_set_aside_and_the_staff_told(
+    context: Context, stripe: LocalStripe
+) -> None:
+    about = {"object": {"id": _somebody_unknown(context, stripe), "object": "subscription"}}
+    receive(context, event_of(event_type="customer.subscription.updated", data=about))
+    receive(context, event_of("evt_2", "something.unheard_of"))
+
+    for _ in range(ATTEMPTS_BEFORE_PARKING):
+        handle_all(context)
+        make_due(context)
+
+    states = {event_id: state for event_id, state, _ in outcomes(context)}
+    assert states == {"evt_1": OwedState.PARKED, "evt_2": OwedState.DONE}
+    with context.db.reading() as session:
+        parked = session.scalars(sa.select(Task).where(Task.kind == "parked_event")).one()
+    assert parked.subject.startswith("evt_1 ")
+    assert "billing replay evt_1" in parked.detail
+
+
+def test_a_parked_event_can_be_replayed(context: Context, stripe: LocalStripe) -> None:
+    give(context, stripe)
+    (paid,) = [e for e in said(stripe) if e["type"] == "payment_intent.succeeded"]
+    receive(context, paid)
+    with context.db.unit_of_work() as session:
+        (row,) = queue.claim_due(session, StripeEvent, now=context.clock.now())
+        queue.park(session, row, error="for a reason")
+    assert handle_all(context) == 0
+
+    with context.db.unit_of_work() as session:
+        inbox.replay(session, paid["id"], now=context.clock.now())
+    handle_all(context)
+
+    assert outcomes(context) == [(paid["id"], OwedState.DONE, "applied")]
+    assert effects(context)["donations"] == [25_00]
+
+
+def test_an_event_nobody_sent_cannot_be_replayed(context: Context) -> None:
+    with pytest.raises(inbox.NotReplayableError), context.db.unit_of_work() as session:
+        inbox.replay(session, "evt_none", now=context.clock.now())
+
+
+def test_a_worker_that_lost_its_event_to_another_marks_nothing(context: Context) -> None:
+    receive(context, event_of(event_type="invoice.paid", data={"object": {"id": "in_1"}}))
+    with context.db.unit_of_work() as session:
+        (mine,) = queue.claim_due(session, StripeEvent, now=context.clock.now())
+    with context.db.unit_of_work() as session:
+        later = context.clock.now() + timedelta(minutes=5)
+        (theirs,) = queue.claim_due(session, StripeEvent, now=later)
+
+    inbox._handle(context, mine)
+
+    row = the_event(context)
+    assert (row.state, row.attempts, row.outcome) == (OwedState.RUNNING, theirs.attempts, "")
