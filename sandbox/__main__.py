@@ -65,6 +65,7 @@ def _listen(port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(("127.0.0.1", port))
+        listening.listen()
     except OSError:
         sys.exit(f"Port {port} is taken: stop what uses it, or choose another with --port.")
     return listening

@@ -8,6 +8,7 @@ import base64
 import binascii
 import json
 import logging
+import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -100,10 +101,25 @@ class Dispatcher:
     ) -> Reply:
         world, key = self._world, _idempotency_key(request)
         memory = Memory(world, key, [request.method, request.path, call.params])
-        with self._in_flight.claimed(key) if key else nullcontext(), world.lock:
+        with self._in_flight.claimed(key) if key else nullcontext():
+            fault = self._faults.take(request.method, request.path)
+            if fault is not None:
+                time.sleep(fault.delay)
+                fault = fault if fault.status else None
+            return self._answered(call, simulated, request_id, memory, fault)
+
+    def _answered(
+        self,
+        call: Call,
+        simulated: Simulated,
+        request_id: str,
+        memory: Memory,
+        fault: Fault | None,
+    ) -> Reply:
+        world = self._world
+        with world.lock:
             world.run_due()
             reply = memory.recall()
-            fault = self._faults.take(request.method, request.path)
             if reply is None and (fault is None or fault.after_effect):
                 reply = _run(world, simulated, call, request_id, memory)
             elif reply is None and fault and fault.remembered:

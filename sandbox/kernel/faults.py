@@ -11,6 +11,8 @@ class Fault:
     Attributes:
         after_effect: the call does its work and its answer is kept under the idempotency key;
             only the reply is lost. Otherwise nothing happens.
+        delay: real seconds to wait before anything else happens.
+        status: what is answered instead; 0 lets the call work, only late.
         remembered: an error before the effect is kept under the idempotency key, as Stripe keeps
             a 500 of its own.
     """
@@ -20,6 +22,7 @@ class Fault:
     status: int
     after_effect: bool = False
     remembered: bool = False
+    delay: float = 0.0
     times: int = 1
 
     def fits(self, method: str, path: str) -> bool:

@@ -97,6 +97,7 @@ class Control:
             status=int(given.get("status", 500)),
             after_effect=_truth(given.get("after_effect")),
             remembered=_truth(given.get("remembered")),
+            delay=float(given.get("delay", 0)),
             times=int(given.get("times", 1)),
         )
         self.faults.order(fault)

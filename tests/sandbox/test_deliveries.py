@@ -1,0 +1,101 @@
+"""Events reach their endpoint: signed, retried, and as unreliably as one asks for."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.sandbox.conftest import Inbox, Local
+
+
+def test_what_happens_is_delivered_signed_in_stripes_shape(
+    api: Any, local: Local, inbox: Inbox
+) -> None:
+    customer = api.customers.create({"name": "Ada"}, {"idempotency_key": "mine"})
+    api.customers.update(customer.id, {"name": "Ada Lovelace"})
+    local.post("deliveries/wait", timeout=5)
+    created, updated = inbox.received  # each passed the SDK's own verifier
+    assert (created.type, created.data.object.id) == ("customer.created", customer.id)
+    assert created.request.idempotency_key == "mine"
+    assert (created.api_version, created.livemode) == ("2026-10-28.endive", False)
+    assert updated.data.previous_attributes.to_dict() == {"name": "Ada"}
+    assert api.events.retrieve(created.id).pending_webhooks == 0
+
+
+def test_an_endpoint_gets_only_what_it_asked_for(api: Any, local: Local, inbox: Inbox) -> None:
+    endpoint = api.webhook_endpoints.list().data[0]
+    assert "secret" not in endpoint
+    api.webhook_endpoints.update(endpoint.id, {"enabled_events": ["customer.deleted"]})
+    customer = api.customers.create({"name": "Ada"})
+    api.customers.delete(customer.id)
+    local.post("deliveries/wait", timeout=5)
+    assert inbox.types() == ["customer.deleted"]
+
+
+def test_a_refused_delivery_is_tried_again(api: Any, local: Local, inbox: Inbox) -> None:
+    inbox.failures = 1
+    api.customers.create({"name": "Ada"})
+    assert local.post("deliveries/wait", timeout=0.3)["deliveries"]["pending"] == 1
+    assert api.events.list({"delivery_success": False}).data != []
+    assert local.post("deliveries/wait", timeout=5)["deliveries"]["pending"] == 0
+    assert inbox.types() == ["customer.created"]
+    assert api.events.list({"delivery_success": False}).data == []
+
+
+def test_dropped_events_never_come_and_can_still_be_listed_and_resent(
+    api: Any, local: Local, inbox: Inbox
+) -> None:
+    local.post("deliveries", mode="drop")
+    api.customers.create({"name": "Ada"})
+    local.post("deliveries/wait", timeout=5)
+    assert inbox.received == []
+    event = api.events.list({"types": ["customer.created"]}).data[0]
+    local.post(f"events/{event.id}/resend")
+    local.post("deliveries/wait", timeout=5)
+    assert [e.id for e in inbox.received] == [event.id]
+
+
+def test_duplicates_come_twice_with_one_id(api: Any, local: Local, inbox: Inbox) -> None:
+    local.post("deliveries", mode="duplicate")
+    api.customers.create({"name": "Ada"})
+    local.post("deliveries/wait", timeout=5)
+    assert list(Counter(e.id for e in inbox.received).values()) == [2]
+
+
+def test_shuffled_events_come_out_of_order(api: Any, local: Local, inbox: Inbox) -> None:
+    local.post("deliveries", mode="shuffle")
+    for number in range(8):
+        api.customers.create({"name": f"reader {number}"})
+    local.post("deliveries/wait", timeout=5)
+    names = [event.data.object.name for event in inbox.received]
+    assert names != sorted(names)
+    assert sorted(names) == [f"reader {number}" for number in range(8)]
+
+
+def test_held_events_come_when_they_are_released(api: Any, local: Local, inbox: Inbox) -> None:
+    local.post("deliveries", mode="hold")
+    api.customers.create({"name": "Ada"})
+    assert local.state()["deliveries"] == {"mode": "hold", "pending": 0, "held": 1}
+    assert local.post("deliveries/release")["released"] == 1
+    local.post("deliveries/wait", timeout=5)
+    assert inbox.types() == ["customer.created"]
+
+
+def test_groups_of_events_are_listed_by_their_common_beginning(
+    api: Any, local: Local, gift: Any
+) -> None:
+    local.pay(gift())
+    kinds = {e.type for e in api.events.list({"type": "payment_intent.*"}).data}
+    assert kinds == {"payment_intent.created", "payment_intent.succeeded"}
+
+
+def test_events_are_kept_for_thirty_days(api: Any, local: Local) -> None:
+    api.customers.create({"name": "Ada"})
+    local.advance(days=31)
+    assert api.events.list().data == []
+
+
+@pytest.mark.parametrize("mode", ["never", ""])
+def test_an_unknown_mode_is_refused(local: Local, sandbox_url: str, mode: str) -> None:
+    answer = local.http.post(f"{sandbox_url}/_sandbox/deliveries", json={"mode": mode})
+    assert answer.status_code == 400

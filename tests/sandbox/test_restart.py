@@ -1,0 +1,65 @@
+"""A restart keeps everything; the console shows it."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from tests.sandbox.conftest import Local, client, running
+
+
+def test_a_restart_keeps_objects_time_jobs_and_undelivered_events(tmp_path: Path) -> None:
+    clock = tmp_path / "clock"
+    options = ("--data", str(tmp_path / "data"), "--clock-file", str(clock))
+    with httpx2.Client(timeout=30) as http:
+        with running(*options, "--start-days-ago", "30") as url:
+            local, api = Local(url, http), client(url).v1
+            assert clock.read_text() == f"{-30 * 86400}\n"
+            local.post("deliveries", mode="hold")
+            nowhere = {"url": "http://127.0.0.1:9/hooks", "enabled_events": ["*"]}
+            api.webhook_endpoints.create(nowhere)
+            price = {"currency": "gbp", "unit_amount": 900, "product_data": {"name": "Gift"}}
+            session = api.checkout.sessions.create(
+                {
+                    "mode": "payment",
+                    "line_items": [{"price_data": price}],
+                    "success_url": "http://paper.test/",
+                }
+            )
+            local.advance(seconds=3600)
+            before = local.state()
+            assert clock.read_text() == f"{-30 * 86400 + 3600}\n"
+        clock.unlink()
+        with running(*options) as url:
+            local, api = Local(url, http), client(url).v1
+            after = local.state()
+            assert after["counts"] == before["counts"]
+            assert after["deliveries"] == before["deliveries"]
+            assert after["deliveries"]["held"] == 2
+            assert clock.read_text() == f"{-30 * 86400 + 3600}\n"
+            local.advance(days=1)
+            assert api.checkout.sessions.retrieve(session.id).status == "expired"
+
+
+def test_the_console_shows_events_and_moves_time(api: Any, local: Local) -> None:
+    customer = api.customers.create({"name": "Ada"})
+    page = local.http.get(f"{local.url}/").text
+    assert "customer.created" in page
+    assert customer.id in page
+    before = local.state()["now"]
+    moved = local.http.post(f"{local.url}/console/advance", data={"days": "1"})
+    assert moved.status_code == 303
+    assert local.state()["now"] >= before + 86400
+    shown = local.http.get(f"{local.url}/console/object/{customer.id}").text
+    assert "Ada" in shown
+
+
+def test_a_reset_is_an_empty_account_at_its_first_time(api: Any, local: Local) -> None:
+    api.webhook_endpoints.create(
+        {"url": "http://127.0.0.1:9/", "enabled_events": ["charge.failed"]}
+    )
+    api.customers.create({"name": "Ada"})
+    local.advance(days=3)
+    state = local.post("reset", keep_endpoints=True)
+    assert (state["offset"], state["counts"]) == (0, {"webhook_endpoint": 1})
+    assert local.post("reset")["counts"] == {}
