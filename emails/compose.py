@@ -83,7 +83,9 @@ def compose(notice: Notice, settings: Settings) -> Composed:
     subject = _render(f"{notice.kind}/subject.txt", given).strip()
     if not subject or len(subject.splitlines()) > 1:
         raise UnwritableMailError(f"the subject of a {notice.kind} mail is not one line")
-    html = _inliner().inline(_render(f"{notice.kind}/body.html", given | {"subject": subject}))
+    html = (
+        _inliner().inline(_render(f"{notice.kind}/body.html", given | {"subject": subject})) + "\n"
+    )
     if len(html.encode()) > LARGEST_HTML:
         raise UnwritableMailError(f"a {notice.kind} mail has more than {LARGEST_HTML} bytes")
     text = _GAP.sub("\n\n", _render(f"{notice.kind}/body.txt", given)).strip() + "\n"

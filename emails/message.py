@@ -34,10 +34,11 @@ def write(
     # An absence note that answers us would only reach a person.
     # Source: https://www.rfc-editor.org/rfc/rfc3834#section-5
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = "en-GB"
     # Quoted-printable: not every server on the way takes eight bits.
     message.set_content(composed.text, cte="quoted-printable")
     message.add_alternative(composed.html, subtype="html", cte="quoted-printable")
+    # Last, since `add_alternative` gives every Content header there is to the first part.
+    message["Content-Language"] = "en-GB"
     return message
 
 

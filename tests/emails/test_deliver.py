@@ -1,0 +1,353 @@
+"""Owed mail arrives, whatever the mail server and the workers do."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date, timedelta
+from email.message import EmailMessage
+
+import pytest
+import sqlalchemy as sa
+from structlog.testing import capture_logs
+
+from billing.context import Context
+from billing.models import OutboxMessage, OwedState, Task
+from billing.notices import KINDS, SignIn, SubscriptionEnding
+from billing.settings import Settings
+from emails.compose import compose
+from emails.deliver import ATTEMPTS, deliver_due
+from emails.preview import samples
+from emails.transports import Line, SmtpTransport
+from tests.support.smtp import MailCatcher
+
+Owed = Callable[..., None]
+ENDING = SubscriptionEnding(plan="Digital", ends_on=date(2026, 12, 23))
+
+
+@pytest.fixture
+def transport(settings: Settings) -> SmtpTransport:
+    return SmtpTransport(settings.mail)
+
+
+def row(context: Context) -> OutboxMessage:
+    with context.db.reading() as session:
+        return session.scalars(sa.select(OutboxMessage)).one()
+
+
+def tasks(context: Context) -> list[tuple[str, str]]:
+    with context.db.reading() as session:
+        return [(task.kind, task.detail) for task in session.scalars(sa.select(Task))]
+
+
+def test_every_kind_arrives_as_it_was_composed_and_once(
+    context: Context, transport: SmtpTransport, smtp: MailCatcher, owed: Owed
+) -> None:
+    # Sign-in links run out; this one must not have.
+    fresh = [
+        notice.model_copy(update={"expires_at": context.clock.now() + timedelta(minutes=20)})
+        if isinstance(notice, SignIn)
+        else notice
+        for notice in samples(context.settings)
+    ]
+    for notice in fresh:
+        owed(notice, to=f"{notice.kind}@example.org")
+
+    assert deliver_due(context, transport) == len(KINDS)
+    assert deliver_due(context, transport) == 0
+
+    expected = {n.kind: compose(n, context.settings) for n in fresh}
+    came = {str(m["To"]).partition("@")[0]: m for m in smtp.messages}
+    assert len(smtp.messages) == len(came)
+    assert {kind: str(m["Subject"]) for kind, m in came.items()} == {
+        kind: words.subject for kind, words in expected.items()
+    }
+    for kind, message in came.items():
+        parts = [part.get_content().replace("\r\n", "\n") for part in message.iter_parts()]
+        assert parts == [expected[kind].text, expected[kind].html]
+
+
+def test_a_sent_mail_is_marked_with_the_moment(
+    context: Context, transport: SmtpTransport, smtp: MailCatcher, owed: Owed
+) -> None:
+    owed(ENDING)
+    before = context.clock.now()
+
+    deliver_due(context, transport)
+
+    sent = row(context)
+    assert sent.state is OwedState.DONE
+    assert sent.sent_at is not None
+    assert before <= sent.sent_at <= context.clock.now()
+    assert str(smtp.messages[0]["Message-ID"]) == f"<{sent.message_id}@localhost>"
+
+
+def test_nothing_owed_means_no_connection(context: Context, settings: Settings) -> None:
+    nowhere = SmtpTransport(settings.mail.model_copy(update={"port": 1}))
+
+    assert deliver_due(context, nowhere) == 0
+
+
+def test_no_more_is_sent_than_asked_for(
+    context: Context, transport: SmtpTransport, smtp: MailCatcher, owed: Owed
+) -> None:
+    for number in range(3):
+        owed(ENDING, fact=f"fact:{number}")
+
+    assert deliver_due(context, transport, most=2) == 2
+    assert len(smtp.messages) == 2
+
+
+def test_two_workers_at_once_send_each_mail_once(
+    context: Context, transport: SmtpTransport, smtp: MailCatcher, owed: Owed
+) -> None:
+    for number in range(24):
+        owed(ENDING, fact=f"fact:{number}")
+    begin = threading.Barrier(2)
+
+    def work() -> None:
+        begin.wait()
+        while deliver_due(context, transport, most=3):
+            pass
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    with context.db.reading() as session:
+        owed_ids = session.scalars(sa.select(OutboxMessage.message_id)).all()
+    arrived = Counter(str(message["Message-ID"]) for message in smtp.messages)
+    assert arrived == Counter({f"<{name}@localhost>": 1 for name in owed_ids})
+
+
+def test_after_not_now_a_mail_is_tried_again_later_under_the_same_name(
+    context: Context,
+    transport: SmtpTransport,
+    smtp: MailCatcher,
+    owed: Owed,
+    wait: Callable[[int], None],
+) -> None:
+    owed(ENDING)
+    smtp.answer = "451 4.3.0 rosa@example.org: try again later"
+
+    assert deliver_due(context, transport) == 1
+    put_off = row(context)
+    assert (put_off.state, put_off.attempts) == (OwedState.READY, 1)
+    assert put_off.last_error == "451 4.3.0 <the address>: try again later"
+    assert put_off.run_at > context.clock.now()
+
+    smtp.forget()
+    wait(5)
+    assert deliver_due(context, transport) == 1
+    assert row(context).state is OwedState.DONE
+    assert [str(m["Message-ID"]) for m in smtp.messages] == [f"<{put_off.message_id}@localhost>"]
+    assert tasks(context) == []
+
+
+def test_a_mail_server_that_is_away_delays_the_whole_batch_and_loses_none(
+    context: Context,
+    transport: SmtpTransport,
+    smtp: MailCatcher,
+    owed: Owed,
+    wait: Callable[[int], None],
+) -> None:
+    for number in range(3):
+        owed(ENDING, fact=f"fact:{number}")
+    nowhere = SmtpTransport(context.settings.mail.model_copy(update={"port": 1}))
+
+    assert deliver_due(context, nowhere) == 3
+    assert smtp.messages == []
+
+    wait(5)
+    assert deliver_due(context, transport) == 3
+    assert len(smtp.messages) == 3
+
+
+def test_after_never_a_mail_is_parked_at_once_and_the_staff_are_asked(
+    context: Context, transport: SmtpTransport, smtp: MailCatcher, owed: Owed
+) -> None:
+    owed(ENDING, fact="ending:sub_1")
+    smtp.answer = "550 5.1.1 <rosa@example.org>: no such person"
+
+    deliver_due(context, transport)
+
+    parked = row(context)
+    assert (parked.state, parked.sent_at) == (OwedState.PARKED, None)
+    detail = (
+        "The mail subscription_ending about ending:sub_1 was not sent: 550 5.1.1 <<the "
+        "address>>: no such person. The reader has not been told: correct the cause and send "
+        "it again, or tell them another way."
+    )
+    assert tasks(context) == [("mail-bounced", detail)]
+
+
+def test_after_three_days_of_not_now_the_staff_are_asked(
+    context: Context, transport: SmtpTransport, smtp: MailCatcher, owed: Owed
+) -> None:
+    owed(ENDING)
+    with context.db.unit_of_work() as session:
+        session.execute(sa.update(OutboxMessage).values(attempts=ATTEMPTS - 1))
+    smtp.answer = "451 later"
+
+    deliver_due(context, transport)
+
+    assert row(context).state is OwedState.PARKED
+    assert [kind for kind, _ in tasks(context)] == ["mail-bounced"]
+
+
+def test_the_longest_wait_is_an_hour_however_often_it_failed(
+    context: Context, transport: SmtpTransport, smtp: MailCatcher, owed: Owed
+) -> None:
+    owed(ENDING)
+    with context.db.unit_of_work() as session:
+        session.execute(sa.update(OutboxMessage).values(attempts=ATTEMPTS - 2))
+    smtp.answer = "451 later"
+
+    deliver_due(context, transport)
+
+    put_off = row(context)
+    assert put_off.state is OwedState.READY
+    assert put_off.run_at - context.clock.now() <= timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"kind": "no_such_kind"},
+        {"payload": {"plan": "Digital"}},
+        {"payload": {"plan": "Digital", "ends_on": "2026-12-23", "extra": "rosa"}},
+        {"payload": {"plan": "a" * 100_001, "ends_on": "2026-12-23"}},
+        {"to_address": "rosa at example.org"},
+    ],
+    ids=["kind", "missing field", "extra field", "too large", "address"],
+)
+def test_what_cannot_be_written_is_parked_for_the_staff_and_stops_nothing_else(
+    context: Context,
+    transport: SmtpTransport,
+    smtp: MailCatcher,
+    owed: Owed,
+    spoiled: dict[str, object],
+) -> None:
+    owed(ENDING, fact="spoiled")
+    with context.db.unit_of_work() as session:
+        session.execute(sa.update(OutboxMessage).values(**spoiled))
+    owed(ENDING, fact="sound")
+
+    assert deliver_due(context, transport) == 2
+
+    with context.db.reading() as session:
+        states = dict(session.execute(sa.select(OutboxMessage.fact, OutboxMessage.state)).all())
+    assert states == {"spoiled": OwedState.PARKED, "sound": OwedState.DONE}
+    assert [kind for kind, _ in tasks(context)] == ["mail-unwritable"]
+    assert len(smtp.messages) == 1
+
+
+def test_a_sign_in_link_that_has_run_out_is_not_sent_and_is_nobodys_task(
+    context: Context,
+    transport: SmtpTransport,
+    smtp: MailCatcher,
+    owed: Owed,
+    wait: Callable[[int], None],
+) -> None:
+    owed(SignIn(link="http://x", code="", expires_at=context.clock.now() + timedelta(minutes=20)))
+    wait(1201)
+
+    deliver_due(context, transport)
+
+    assert row(context).state is OwedState.PARKED
+    assert (smtp.messages, tasks(context)) == ([], [])
+
+
+class Dying:
+    """A worker's mail server that takes a message, and the worker dies of it."""
+
+    def __init__(self, transport: SmtpTransport) -> None:
+        self._transport = transport
+
+    @contextmanager
+    def open(self) -> Iterator[Line]:
+        with self._transport.open() as line:
+            self._line = line
+            yield self
+
+    def send(self, message: EmailMessage) -> None:
+        self._line.send(message)
+        raise SystemExit
+
+
+def test_a_worker_that_dies_after_sending_leaves_a_mail_that_goes_again_under_the_same_name(
+    context: Context,
+    transport: SmtpTransport,
+    smtp: MailCatcher,
+    owed: Owed,
+    wait: Callable[[int], None],
+) -> None:
+    owed(ENDING)
+    with pytest.raises(SystemExit):
+        deliver_due(context, Dying(transport))
+    assert deliver_due(context, transport) == 0  # somebody may still be at it
+
+    wait(121)
+    assert deliver_due(context, transport) == 1
+
+    names = [str(message["Message-ID"]) for message in smtp.messages]
+    assert names == [f"<{row(context).message_id}@localhost>"] * 2
+    assert row(context).state is OwedState.DONE
+
+
+class Slow(Dying):
+    """A mail server so slow that another worker takes the row meanwhile."""
+
+    def __init__(self, transport: SmtpTransport, context: Context) -> None:
+        super().__init__(transport)
+        self._context = context
+
+    def send(self, message: EmailMessage) -> None:
+        self._line.send(message)
+        with self._context.db.unit_of_work() as session:
+            session.execute(sa.update(OutboxMessage).values(attempts=OutboxMessage.attempts + 1))
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing_and_does_not_fall_over(
+    context: Context, transport: SmtpTransport, smtp: MailCatcher, owed: Owed
+) -> None:
+    owed(ENDING)
+
+    assert deliver_due(context, Slow(transport, context)) == 1
+
+    taken_over = row(context)
+    assert (taken_over.state, taken_over.sent_at) == (OwedState.RUNNING, None)
+
+
+@pytest.mark.parametrize("answer", ["250 OK", "451 rosa@example.org", "550 rosa@example.org"])
+def test_the_log_names_the_row_and_never_the_reader(
+    context: Context, transport: SmtpTransport, smtp: MailCatcher, owed: Owed, answer: str
+) -> None:
+    owed(ENDING)
+    smtp.answer = answer
+
+    with capture_logs() as logged:
+        deliver_due(context, transport)
+
+    assert [line["outbox"] for line in logged] == [row(context).id]
+    assert "rosa" not in str(logged)
+    assert "rosa" not in row(context).last_error
+
+
+def test_the_mail_is_from_us_and_answered_by_a_person(
+    context: Context, transport: SmtpTransport, smtp: MailCatcher, owed: Owed
+) -> None:
+    mail = context.settings.mail.model_copy(
+        update={"sender": "Morning Star <support@paper.example>", "reply_to": "help@paper.example"}
+    )
+    settings = context.settings.model_copy(update={"mail": mail})
+    owed(ENDING)
+
+    deliver_due(replace(context, settings=settings), SmtpTransport(mail))
+
+    message = smtp.messages[0]
+    assert str(message["From"]) == "Morning Star <support@paper.example>"
+    assert str(message["Reply-To"]) == "help@paper.example"
