@@ -1,0 +1,201 @@
+"""The decision, exhaustively: every reason, every instant it changes, and what may never happen."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.access import Decision, Facts, Policy, Reason, Right, decide
+from billing.models import EntitlementSource
+
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+WINDOW_ENDS = datetime(2026, 12, 1, tzinfo=UTC)
+SUBSCRIPTION, GRACE, COMP = (
+    EntitlementSource.SUBSCRIPTION,
+    EntitlementSource.GRACE,
+    EntitlementSource.COMP,
+)
+
+
+def right(
+    source: EntitlementSource, starts: int = -1, ends: int | None = 1, *, unit: str = "days"
+) -> Right:
+    """Make a right by its distance from now."""
+    until = None if ends is None else NOW + timedelta(**{unit: ends})
+    return Right(source, NOW + timedelta(**{unit: starts}), until)
+
+
+def ask(
+    *rights: Right,
+    used: int = 0,
+    read_before: bool = False,
+    limit: int = 3,
+    now: datetime = NOW,
+) -> Decision:
+    facts = Facts(rights, used=used, read_before=read_before, window_ends=WINDOW_ENDS)
+    return decide(facts, now=now, policy=Policy(limit))
+
+
+@pytest.mark.parametrize(
+    ("used", "read_before", "reason", "told", "remaining"),
+    [
+        (0, False, Reason.METERED, 1, 2),
+        (1, False, Reason.METERED, 2, 1),
+        (2, False, Reason.METERED, 3, 0),
+        (3, False, Reason.LIMIT_REACHED, 3, 0),
+        (4, False, Reason.LIMIT_REACHED, 4, 0),
+        (1, True, Reason.REREAD, 1, 2),
+        (3, True, Reason.REREAD, 3, 0),
+        (4, True, Reason.REREAD, 4, 0),
+    ],
+)
+def test_without_a_right_the_free_articles_decide(
+    used: int, *, read_before: bool, reason: Reason, told: int, remaining: int
+) -> None:
+    decision = ask(used=used, read_before=read_before)
+    assert decision.reason is reason
+    assert decision.granted == (reason is not Reason.LIMIT_REACHED)
+    assert decision.valid_until == WINDOW_ENDS
+    assert decision.meter is not None
+    assert (decision.meter.used, decision.meter.limit) == (told, 3)
+    assert (decision.meter.remaining, decision.meter.resets_at) == (remaining, WINDOW_ENDS)
+
+
+def test_a_paper_that_gives_nothing_away_refuses_the_first_article() -> None:
+    assert ask(limit=0).reason is Reason.LIMIT_REACHED
+
+
+def test_of_several_rights_the_paid_one_is_named_then_the_given_one_then_grace() -> None:
+    named = {
+        frozenset(held): ask(*(right(source) for source in held)).reason
+        for n in (1, 2, 3)
+        for held in itertools.combinations((SUBSCRIPTION, COMP, GRACE), n)
+    }
+    assert named == {
+        frozenset({SUBSCRIPTION}): Reason.SUBSCRIBER,
+        frozenset({COMP}): Reason.COMP,
+        frozenset({GRACE}): Reason.GRACE,
+        frozenset({SUBSCRIPTION, COMP}): Reason.SUBSCRIBER,
+        frozenset({SUBSCRIPTION, GRACE}): Reason.SUBSCRIBER,
+        frozenset({COMP, GRACE}): Reason.COMP,
+        frozenset({SUBSCRIPTION, COMP, GRACE}): Reason.SUBSCRIBER,
+    }
+
+
+def test_a_right_begins_at_its_first_instant_and_is_over_at_its_last() -> None:
+    held = right(SUBSCRIPTION, 0, 10, unit="seconds")
+    instants = {
+        -1: Reason.LIMIT_REACHED,
+        0: Reason.SUBSCRIBER,
+        9: Reason.SUBSCRIBER,
+        10: Reason.LIMIT_REACHED,
+    }
+    for seconds, reason in instants.items():
+        assert ask(held, used=3, now=NOW + timedelta(seconds=seconds)).reason is reason
+
+
+@pytest.mark.parametrize(
+    ("rights", "changes_in_days"),
+    [
+        ([right(SUBSCRIPTION)], 1),
+        ([right(COMP, -1, None)], None),
+        ([right(SUBSCRIPTION, -1, 2), right(SUBSCRIPTION, 1, 4)], 4),
+        ([right(SUBSCRIPTION, -1, 2), right(SUBSCRIPTION, 2, 4)], 4),
+        ([right(SUBSCRIPTION, -1, 2), right(GRACE, 2, 4)], 2),
+        ([right(SUBSCRIPTION, -1, 2), right(COMP, -1, None)], 2),
+        ([right(COMP, -1, 4), right(SUBSCRIPTION, 2, 3)], 2),
+        ([right(SUBSCRIPTION, 3, 4)], 3),
+        ([right(SUBSCRIPTION, -4, -3)], 7.583333333333333),
+        ([right(SUBSCRIPTION, 20, 30)], 7.583333333333333),
+    ],
+)
+def test_the_answer_says_until_when_it_holds(
+    rights: list[Right], changes_in_days: float | None
+) -> None:
+    expected = None if changes_in_days is None else NOW + timedelta(days=changes_in_days)
+    assert ask(*rights).valid_until == expected
+
+
+@pytest.mark.parametrize(
+    ("rights", "used", "read_before", "because"),
+    [
+        ([right(SUBSCRIPTION)], 0, False, "You are a subscriber. Thank you."),
+        ([right(COMP)], 0, False, "The paper has given you access until 24 November 2026."),
+        ([right(COMP, -1, None)], 0, False, "The paper has given you access."),
+        (
+            [right(GRACE, -1, 12)],
+            0,
+            False,
+            (
+                "Your last payment did not arrive. You can read on until 5 December 2026"
+                " while you put it right."
+            ),
+        ),
+        ([], 1, False, "This is free article 2 of 3. The count restarts on 1 December 2026."),
+        ([], 1, True, "You have opened this article before, so opening it again is free."),
+        (
+            [],
+            3,
+            False,
+            "You have read your 3 free articles. The count restarts on 1 December 2026.",
+        ),
+    ],
+)
+def test_every_answer_has_its_sentence(
+    rights: list[Right], used: int, *, read_before: bool, because: str
+) -> None:
+    assert ask(*rights, used=used, read_before=read_before).because == because
+
+
+offsets = st.integers(min_value=-50, max_value=50)
+rights_near_now = st.builds(
+    lambda source, starts, lasts: Right(
+        source,
+        NOW + timedelta(hours=starts),
+        None if lasts is None else NOW + timedelta(hours=starts + lasts),
+    ),
+    st.sampled_from(EntitlementSource),
+    offsets,
+    st.none() | st.integers(min_value=1, max_value=80),
+)
+facts = st.builds(
+    Facts,
+    rights=st.lists(rights_near_now, max_size=5).map(tuple),
+    used=st.integers(min_value=0, max_value=5),
+    read_before=st.booleans(),
+    window_ends=st.just(WINDOW_ENDS),
+)
+policies = st.builds(Policy, limit=st.integers(min_value=0, max_value=5))
+
+
+@given(facts, policies, rights_near_now)
+def test_one_more_right_never_means_less_access(known: Facts, policy: Policy, more: Right) -> None:
+    before = decide(known, now=NOW, policy=policy)
+    richer = Facts((*known.rights, more), known.used, known.read_before, known.window_ends)
+    after = decide(richer, now=NOW, policy=policy)
+    assert after.granted or not before.granted
+
+
+@given(facts, policies, st.integers(min_value=0, max_value=150))
+def test_until_the_instant_it_names_time_alone_changes_nothing_and_then_it_does(
+    known: Facts, policy: Policy, hours: int
+) -> None:
+    first = decide(known, now=NOW, policy=policy)
+    later = NOW + timedelta(hours=hours)
+    if first.valid_until is None or later < first.valid_until:
+        assert decide(known, now=later, policy=policy) == first
+    elif first.valid_until < WINDOW_ENDS:
+        then = decide(known, now=first.valid_until, policy=policy)
+        assert (then.reason, then.because) != (first.reason, first.because)
+
+
+@given(facts, policies)
+def test_whoever_has_a_right_is_not_metered_and_whoever_has_none_is(
+    known: Facts, policy: Policy
+) -> None:
+    decision = decide(known, now=NOW, policy=policy)
+    has_right = any(held.holds(NOW) for held in known.rights)
+    assert (decision.meter is None) == has_right
+    assert decision.granted or not has_right
