@@ -15,6 +15,7 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from billing.catalogue.data import load
 from billing.db import Database
 from billing.errors import BillingError
 from billing.migrations import run as migrations
@@ -46,6 +47,24 @@ def settings_are_safe(settings: Settings) -> Iterator[Finding]:
         yield Finding("settings", fine=False, says=str(problem))
     if not problems:
         yield Finding("settings", fine=True, says="complete and safe")
+
+
+def catalogue_reads(settings: Settings) -> Iterator[Finding]:
+    """Look whether the catalogue can be read, and whether its prices are the paper's own."""
+    try:
+        catalogue = load(settings.catalogue)
+    except BillingError as error:
+        yield Finding("catalogue", fine=False, says=str(error))
+        return
+    if catalogue.placeholder_prices:
+        yield Finding(
+            "catalogue",
+            fine=not settings.live,
+            says="its prices and targets are placeholders; put the agreed ones in and set"
+            " placeholder_prices = false",
+        )
+    else:
+        yield Finding("catalogue", fine=True, says=f"{len(catalogue.plans)} plans on sale")
 
 
 def database_answers(settings: Settings) -> Iterator[Finding]:
@@ -177,6 +196,7 @@ def _time_at(address: str) -> float | None:
 
 ALL: Final[tuple[Callable[[Settings], Iterator[Finding]], ...]] = (
     settings_are_safe,
+    catalogue_reads,
     database_answers,
     stripe_answers,
     mail_server_answers,

@@ -8,7 +8,7 @@ from typing import Final
 
 import typer
 
-from service.cli import catalogue, doctor, events, serve, staff, webhook
+from service.cli import catalogue, doctor, events, export, serve, staff, webhook
 
 app: Final = typer.Typer(
     name="billing",
@@ -21,9 +21,11 @@ app.command()(serve.migrate)
 app.command()(serve.serve)
 app.command()(serve.worker)
 app.command()(doctor.doctor)
+app.command()(events.event)
 app.command()(events.replay)
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(webhook.app, name="webhook")
+app.add_typer(export.app, name="export")
 app.add_typer(staff.app, name="staff")
 
 
@@ -40,6 +42,8 @@ def main() -> None:
         sys.exit(f"billing: {error}")
     except ValidationError as error:
         sys.exit(f"billing: {_settings_in(error)}")
+    except OSError as error:
+        sys.exit(f"billing: {error}")
     except SQLAlchemyError as error:
         # The driver's own first line: the rest quotes the statement and its values.
         cause = str(getattr(error, "orig", None) or type(error).__name__)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from billing.clock import Clock
     from billing.context import Context
     from billing.settings import Settings
 
@@ -34,6 +35,13 @@ def open_everything() -> "Context":
     from billing.context import open_context  # noqa: PLC0415
 
     return open_context(read_settings())
+
+
+def clock_of(settings: "Settings") -> "Clock":
+    """Return the clock the settings name."""
+    from billing.clock import Clock  # noqa: PLC0415
+
+    return Clock(settings.clock_offset_file)
 
 
 def refuse_to_start_unsafely(settings: "Settings") -> None:
