@@ -8,11 +8,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import FrameType
-from typing import Final, NoReturn
+from typing import Final
 
 from demo import words
-from demo.stack import OFFICER, ROOT, Ports, Stack, StackError
+from demo.month import DAYS
+from demo.stack import OFFICER, ROOT, Ports, Stack, StackError, interrupt
 
 _OURS: Final = ("stripe", "mailbox", "log", "clock", "billing.env", "billing.db", "billing.db-wal",
                 "billing.db-shm")  # fmt: skip
@@ -22,11 +22,11 @@ def main() -> int:
     """Run until Ctrl-C."""
     options = _options()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     if options.fresh:
         _start_over(options.data)
     ports = Ports(options.port, options.stripe_port, options.paper_port, options.smtp_port)
-    stack = Stack(options.data, ports, days_ago=31)
+    stack = Stack(options.data, ports, days_ago=DAYS)
     try:
         print("Starting (the first time takes some seconds) …", flush=True)
         stack.start()
@@ -82,10 +82,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--smtp-port", type=int, default=2525, help="its mail catcher (2525)")
     parser.add_argument("--data", type=Path, default=Path("var"), help="what is kept (./var)")
     return parser.parse_args()
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

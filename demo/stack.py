@@ -12,10 +12,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Final
-from urllib.error import HTTPError, URLError
+from types import FrameType
+from typing import Final, NoReturn, Self
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from demo import dashboard, words
@@ -39,6 +40,15 @@ class Ports:
     stripe: int = 8420
     paper: int = 8080
     smtp: int = 2525
+
+    @classmethod
+    def free(cls) -> Self:
+        """Return ports nobody listens on at this moment."""
+        with contextlib.ExitStack() as held:
+            doors = [held.enter_context(socket.socket()) for _ in fields(cls)]
+            for door in doors:
+                door.bind(("127.0.0.1", 0))
+            return cls(*(door.getsockname()[1] for door in doors))
 
     def check(self) -> None:
         """Raise StackError naming the flag where a port is taken."""
@@ -69,6 +79,16 @@ class Stack:
     extra: Mapping[str, str] = field(default_factory=dict)
     days_ago: int = 0
     parts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @classmethod
+    def kept(cls, data: Path) -> Self | None:
+        """Return the stack whose settings a directory keeps; None where there is none."""
+        known = _read_env(data / "billing.env")
+        names = ("BILLING_PUBLIC_URL", "BILLING_STRIPE_API_BASE", "BILLING_PAPER_URL")
+        if not all(known.get(name) for name in names):
+            return None
+        web, stripe, paper = (urlsplit(known[name]).port or 80 for name in names)
+        return cls(data, Ports(web, stripe, paper, int(known["BILLING_MAIL__PORT"])))
 
     @property
     def web(self) -> str:
@@ -130,6 +150,14 @@ class Stack:
             raise StackError(f"billing {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
+    def answers(self) -> bool:
+        """Whether the product answers at its address, whoever started it."""
+        try:
+            with urlopen(f"{self.web}/readyz", timeout=5):  # noqa: S310  # our own address
+                return True
+        except OSError:
+            return False
+
     def check(self) -> None:
         """Raise StackError if a part has ended."""
         for name, process in self.parts.items():
@@ -177,7 +205,7 @@ class Stack:
             try:
                 with urlopen(address, timeout=5):  # noqa: S310  # our own address
                     return
-            except (HTTPError, URLError, OSError):
+            except OSError:
                 time.sleep(0.1)
         raise StackError(f"{name} does not answer at {address}:\n{self._tail(name)}")
 
@@ -204,6 +232,11 @@ class Stack:
     def _tail(self, name: str) -> str:
         log = (self.data / "log" / f"{name}.log").read_text(errors="replace")
         return "\n".join(f"  {line}" for line in log.splitlines()[-15:])
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Answer a signal as if it were Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def _read_env(path: Path) -> dict[str, str]:

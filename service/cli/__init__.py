@@ -47,7 +47,8 @@ def main() -> None:
     except SQLAlchemyError as error:
         # The driver's own first line: the rest quotes the statement and its values.
         cause = str(getattr(error, "orig", None) or type(error).__name__)
-        sys.exit(f"billing: the database: {cause.strip().splitlines()[0]}")
+        first = cause.strip().splitlines()[0]
+        sys.exit(f"billing: the database: {first} (`billing doctor` says more)")
 
 
 def _settings_in(error: object) -> str:

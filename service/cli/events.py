@@ -14,7 +14,9 @@ def event(event_id: str) -> None:
         row = session.scalar(sa.select(StripeEvent).where(StripeEvent.event_id == event_id))
     if row is None:
         raise ConfigurationError(f"Stripe never sent us {event_id}")
-    typer.echo(f"{row.event_id} {row.type}: {row.state.value} {row.outcome} {row.last_error}".strip())
+    typer.echo(
+        f"{row.event_id} {row.type}: {row.state.value} {row.outcome} {row.last_error}".strip()
+    )
 
 
 def replay(event_id: str) -> None:
