@@ -17,6 +17,7 @@ class Notice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: ClassVar[str]
+    secret: ClassVar[bool] = False  # it opens a door: forgotten as soon as it is sent or given up
 
 
 class Receipt(BaseModel):
@@ -42,6 +43,7 @@ class SignIn(Notice):
     """Somebody asked to sign in with this address."""
 
     kind: ClassVar[str] = "sign_in"
+    secret: ClassVar[bool] = True
     link: str
     code: str  # '' where only the link works
     expires_at: datetime

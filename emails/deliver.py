@@ -108,7 +108,9 @@ def _mark_sent(context: Context, row: OutboxMessage) -> None:
     now = context.clock.now()
     with context.db.unit_of_work() as session:
         queue.finish(session, row)
-        session.get_one(OutboxMessage, row.id).sent_at = now
+        sent = session.get_one(OutboxMessage, row.id)
+        sent.sent_at = now
+        _forget_secret(sent)
     _log.info("mail_sent", outbox=row.id, kind=row.kind, attempt=row.attempts)
 
 
@@ -125,9 +127,17 @@ def _give_up(context: Context, row: OutboxMessage, error: BillingError, *, task:
     now = context.clock.now()
     with context.db.unit_of_work() as session:
         queue.park(session, row, error=str(error))
+        _forget_secret(session.get_one(OutboxMessage, row.id))
         if task:
             tasks.raise_task(session, task, **_for_staff(row, error), now=now)
     _log.warning("mail_parked", outbox=row.id, kind=row.kind, attempt=row.attempts)
+
+
+def _forget_secret(row: OutboxMessage) -> None:
+    """Keep no working link in the database longer than its mail needs it."""
+    kind = KINDS.get(row.kind)
+    if kind is not None and kind.secret:
+        row.payload = {}
 
 
 def _for_staff(row: OutboxMessage, error: BillingError) -> dict[str, str]:

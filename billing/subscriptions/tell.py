@@ -53,8 +53,13 @@ def tell_of_payment(
             cooling_off_ends=accounting_day(subscription.started_at) + COOLING_OFF,
         )
     else:
-        ending = subscription is not None and subscription.ends_on is not None
-        notice = PaymentReceipt(receipt=receipt, plan=plan.name, renews_on=None if ending else ends)
+        renews = subscription is not None and subscription.ends_on is None
+        notice = PaymentReceipt(
+            receipt=receipt,
+            plan=plan.name,
+            renews_on=ends if renews else None,
+            price=subscription.money if subscription is not None and renews else None,
+        )
     to = address_for(session, payment)
     fact = f"receipt:{payment.stripe_payment_intent_id}"
     owe(session, notice, to=to, fact=fact, now=now, reader_id=payment.reader_id)

@@ -351,3 +351,15 @@ def test_the_mail_is_from_us_and_answered_by_a_person(
     message = smtp.messages[0]
     assert str(message["From"]) == "Morning Star <support@paper.example>"
     assert str(message["Reply-To"]) == "help@paper.example"
+
+
+def test_a_sign_in_link_is_forgotten_once_its_mail_is_sent(
+    context: Context, transport: SmtpTransport, smtp: MailCatcher, owed: Owed
+) -> None:
+    link = "https://billing.example/sign-in/secret"
+    expires = context.clock.now() + timedelta(minutes=20)
+    owed(SignIn(link=link, code="123456", expires_at=expires), to="gwen@example.org")
+
+    deliver_due(context, transport)
+
+    assert (row(context).state, row(context).payload) == (OwedState.DONE, {})
