@@ -3,6 +3,7 @@
 import argparse
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -45,7 +46,8 @@ def main() -> None:
     app = create_app(world, faults, [*pages])
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     print(f"sandbox ready {world.url}", flush=True)  # noqa: T201 - others wait for this line
-    uvicorn.Server(config).run(sockets=[listening])
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _options() -> argparse.Namespace:

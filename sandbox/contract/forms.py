@@ -16,7 +16,7 @@ _KEY_PARTS = re.compile(r"[^\[\]]+|(?<=\[)(?=\])")
 
 
 def unflatten(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Turn bracketed pairs into nested dicts and lists."""
+    """Turn bracketed pairs into nested dicts; a list is a dict with numbers for keys."""
     root: dict[str, Any] = {}
     for key, value in pairs:
         parts = _KEY_PARTS.findall(key)
@@ -28,15 +28,7 @@ def unflatten(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
             node = child
         if parts:
             node[parts[-1] or str(len(node))] = value
-    return {key: _with_lists(value) for key, value in root.items()}
-
-
-def _with_lists(node: Any) -> Any:
-    if not isinstance(node, dict):
-        return node
-    if node and all(key.isdigit() for key in node):
-        return [_with_lists(node[key]) for key in sorted(node, key=int)]
-    return {key: _with_lists(value) for key, value in node.items()}
+    return root
 
 
 def read(params: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
@@ -73,8 +65,12 @@ class _Reader:
                 return self._hash(value, schema, name)
             case "object", _:
                 raise invalid("Invalid object", param=name)
-            case "array", list():
-                return [self.value(v, schema["items"], f"{name}[{i}]") for i, v in enumerate(value)]
+            case "array", dict() if all(key.isdigit() for key in value):
+                items = [value[key] for key in sorted(value, key=int)]
+                return [
+                    self.value(item, schema["items"], f"{name}[{i}]")
+                    for i, item in enumerate(items)
+                ]
             case "array", _:
                 raise invalid("Invalid array", param=name)
             case None, _:

@@ -41,6 +41,11 @@ class Card:
     later: Decline | None = None
 
     @property
+    def grouped(self) -> str:
+        """The number as it is printed on a card."""
+        return " ".join(self.number[i : i + 4] for i in range(0, 16, 4))
+
+    @property
     def fingerprint(self) -> str:
         """The same for the same number, as Stripe's is."""
         return sha256(self.number.encode()).hexdigest()[:16]

@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox.engine import balance, fees
 from sandbox.engine.cards import Card, Decline, card_of
-from sandbox.kernel.ids import token
+from sandbox.kernel.ids import new_id, token
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World, job
 
@@ -35,12 +35,14 @@ def open_intent(world: World, terms: Terms, *, parent: str = "") -> Doc:
 
     Source: https://docs.stripe.com/payments/paymentintents/lifecycle
     """
+    ident = new_id("payment_intent")
     fields = {
+        "id": ident,
         "amount": terms.amount,
         "amount_capturable": 0,
         "amount_received": 0,
         "capture_method": "automatic_async",
-        "client_secret": f"pi_secret_{token(24)}",
+        "client_secret": f"{ident}_secret_{token(24)}",
         "confirmation_method": "automatic",
         "currency": terms.currency,
         "customer": terms.customer,
@@ -170,14 +172,11 @@ def _card_facts(card: Card, expiry: tuple[int, int]) -> dict[str, Any]:
 
 def _outcome(kind: str, message: str) -> dict[str, Any]:
     declined = kind == "issuer_declined"
-    return {
-        "advice_code": None,
-        "network_advice_code": None,
-        "network_decline_code": None,
-        "network_status": "declined_by_network" if declined else "approved_by_network",
+    status = "declined_by_network" if declined else "approved_by_network"
+    risk = {"risk_level": "normal", "risk_score": 10}
+    return risk | {
+        "network_status": status,
         "reason": None,
-        "risk_level": "normal",
-        "risk_score": 10,
         "seller_message": message,
         "type": kind,
     }

@@ -81,6 +81,8 @@ class Dispatcher:
         _check_key(request.headers.get("authorization", ""))
         _check_version(request.headers, self._world.version)
         found = match(request.method, request.path)
+        if request.path.startswith("/v2/"):
+            raise not_simulated(f"API v2 ({request.method} {request.path})")
         if found is None:
             where = f"{request.method}: {request.path}"
             raise StripeError(404, "invalid_request_error", f"Unrecognized request URL ({where}).")
@@ -89,7 +91,8 @@ class Dispatcher:
         if simulated is None:
             where = f"{operation.method} {operation.path} ({operation.name})"
             raise not_simulated(where)
-        encoded = request.body.decode() if request.method == "POST" else request.query
+        body = request.body.decode(errors="replace")
+        encoded = body if request.method == "POST" else request.query
         pairs = parse_qsl(encoded, keep_blank_values=True)
         schema = params_schema(*operation.params) if operation.params else {"type": "object"}
         params = forms.read(forms.unflatten(pairs), schema)

@@ -150,6 +150,11 @@ def test_metadata_is_merged_and_unset_key_by_key(api: Any) -> None:
     assert api.customers.update(customer.id, {"metadata": ""}).metadata.to_dict() == {}
 
 
+def test_a_number_may_be_a_key_of_metadata(api: Any) -> None:
+    customer = api.customers.create({"metadata": {"2026": "yes"}})
+    assert customer.metadata.to_dict() == {"2026": "yes"}
+
+
 def test_a_lookup_key_names_one_price_and_moves_only_when_asked(api: Any) -> None:
     params = {"currency": "gbp", "unit_amount": 500, "lookup_key": "monthly"}
     old = api.prices.create(params | {"product_data": {"name": "Digital"}})

@@ -1,7 +1,7 @@
 """A restart keeps everything; the console shows it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 
@@ -13,7 +13,7 @@ def test_a_restart_keeps_objects_time_jobs_and_undelivered_events(tmp_path: Path
     options = ("--data", str(tmp_path / "data"), "--clock-file", str(clock))
     with httpx2.Client(timeout=30) as http:
         with running(*options, "--start-days-ago", "30") as url:
-            local, api = Local(url, http), client(url).v1
+            local, api = Local(url, http), cast("Any", client(url).v1)
             assert clock.read_text() == f"{-30 * 86400}\n"
             local.post("deliveries", mode="hold")
             nowhere = {"url": "http://127.0.0.1:9/hooks", "enabled_events": ["*"]}
@@ -31,7 +31,7 @@ def test_a_restart_keeps_objects_time_jobs_and_undelivered_events(tmp_path: Path
             assert clock.read_text() == f"{-30 * 86400 + 3600}\n"
         clock.unlink()
         with running(*options) as url:
-            local, api = Local(url, http), client(url).v1
+            local, api = Local(url, http), cast("Any", client(url).v1)
             after = local.state()
             assert after["counts"] == before["counts"]
             assert after["deliveries"] == before["deliveries"]
