@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from billing.db import insert_ignore
@@ -14,4 +15,20 @@ def raise_task(session: Session, kind: str, *, subject: str, detail: str, now: d
         insert_ignore(session, Task).values(
             kind=kind, subject=subject, detail=detail, created_at=now
         )
+    )
+
+
+def open_tasks(session: Session) -> list[Task]:
+    """Return what waits for somebody, oldest first."""
+    waiting = sa.select(Task).where(Task.closed_at.is_(None)).order_by(Task.created_at, Task.id)
+    return list(session.scalars(waiting))
+
+
+def close_task(session: Session, task_id: int, *, now: datetime) -> Task | None:
+    """Mark a task as seen to; None where there is none, or where somebody has closed it."""
+    return session.scalar(
+        sa.update(Task)
+        .where(Task.id == task_id, Task.closed_at.is_(None))
+        .values(closed_at=now)
+        .returning(Task)
     )

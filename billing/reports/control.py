@@ -61,9 +61,14 @@ class Totals:
     fee: int = 0
 
     @property
+    def kept(self) -> int:
+        """What was received and not given back."""
+        return self.gross + self.refunded + self.other
+
+    @property
     def net(self) -> int:
         """What our balance at Stripe gained."""
-        return self.gross + self.refunded + self.other - self.fee
+        return self.kept - self.fee
 
     def add(self, category: str, *, amount: int, fee: int) -> None:
         """Count one movement, or several of one category."""

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
 from billing.clock import month_bounds, month_of, start_of_day
 from billing.errors import RefusedError
+from billing.models import BalanceTransaction
 
 _WRITTEN: Final = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 
@@ -84,3 +88,13 @@ def read_month(written: str) -> Month:
 def month_at(instant: datetime) -> Month:
     """Return the month an instant falls in, in London."""
     return read_month(month_of(instant))
+
+
+def months_so_far(session: Session, *, now: datetime) -> list[Month]:
+    """Return every month since the first movement, the present one first."""
+    began = session.scalar(sa.select(sa.func.min(BalanceTransaction.created_at)))
+    first = month_at(min(began or now, now))
+    months = [month_at(now)]
+    while months[-1].first > first.first:
+        months.append(months[-1].before)
+    return months

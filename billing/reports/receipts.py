@@ -51,9 +51,17 @@ class Receipts:
     checks: list[Check]
 
     @property
-    def count(self) -> int:
-        """How many payments came in."""
-        return sum(line.count for line in self.lines)
+    def counts(self) -> dict[str, int]:
+        """How many payments came in, by currency."""
+        return {
+            currency: sum(line.count for line in self.lines if line.currency == currency)
+            for currency in self.totals
+        }
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every control agrees."""
+        return all(check.agrees for check in self.checks)
 
 
 @dataclass(slots=True)

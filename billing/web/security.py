@@ -94,7 +94,7 @@ def _beyond_our_forms(settings: Settings) -> list[str]:
 
 
 class ProtectiveHeaders:
-    """Adds the protective headers to every answer."""
+    """Adds the protective headers to every answer that does not bring its own."""
 
     def __init__(self, app: ASGIApp, *, headers: dict[str, str]) -> None:
         self._app = app
@@ -108,7 +108,9 @@ class ProtectiveHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *self._headers]
+                own = list(message.get("headers", ()))
+                said = {name for name, _ in own}  # an answer may bring a stricter policy of its own
+                message["headers"] = own + [h for h in self._headers if h[0] not in said]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

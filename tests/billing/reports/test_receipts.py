@@ -32,7 +32,7 @@ def test_each_fund_and_plan_has_its_receipts_refunds_fees_and_net(db: Database) 
         assert found.lines[1].totals == Totals(gross=30_00, refunded=-10_00, fee=86)
         assert found.lines[1].totals.net == 19_14
         assert found.totals == {"gbp": Totals(gross=35_49, refunded=-10_00, fee=1_14)}
-        assert found.count == 3
+        assert found.counts == {"gbp": 3}
 
 
 def test_the_totals_are_the_ledgers_account_by_account(db: Database) -> None:
@@ -131,5 +131,5 @@ def test_a_month_in_which_nothing_happened_agrees_too(db: Database) -> None:
     with db.reading() as session:
         found = receipts_by_fund(session, NOVEMBER)
 
-        assert (found.lines, found.totals, found.count) == ([], {}, 0)
+        assert (found.lines, found.totals, found.counts) == ([], {}, {})
         assert all(check.agrees for check in found.checks)
