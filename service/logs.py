@@ -13,6 +13,8 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _PLACES: Final = 12  # of the innermost calls
+# Our own rooms, and the server's start and end. Others, Stripe's SDK first, speak of each request.
+_TALKATIVE: Final = ("billing", "emails", "service", "uvicorn.error", "webhooks")
 
 
 def configure(log_format: str) -> None:
@@ -41,7 +43,8 @@ def configure(log_format: str) -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("uvicorn.error").setLevel(logging.INFO)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def _tell_failures(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:

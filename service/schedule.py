@@ -20,7 +20,7 @@ from billing.context import Context
 from billing.db import insert_ignore
 from billing.models import Schedule
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

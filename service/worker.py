@@ -29,7 +29,7 @@ _HEARTBEAT: Final = 5.0
 _AFTER_FAILURE: Final = 2.0
 _EVENT_LANES: Final = 4  # of them mostly wait for Stripe; SQLite has one writer, and one lane
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ APPLIED: Final = "applied"
 _PASSING: Final = (BusyError, StaleReadError, StripeUnavailableError)
 _FOR_EVER: Final = sys.maxsize
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class NotReplayableError(RefusedError):

@@ -33,7 +33,7 @@ _THREADS: Final = 8  # a burst of events must leave threads for readers
 _KEPT_HEADERS: Final = ("content-type", "stripe-signature", "user-agent")
 _MOST_KEPT: Final = 1000  # characters of one header
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 def build(context: Context) -> APIRouter:
