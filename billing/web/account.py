@@ -114,12 +114,16 @@ def _paid(
     return [
         Paid(
             payment=payment,
-            receipt=str(receipt) if receipt else "",
+            receipt=_number(receipt),
             item=_item(payment, names=names, funds=funds),
             refunds=tuple(refunds[payment.id]),
         )
         for payment, receipt in rows
     ]
+
+
+def _number(receipt: Receipt | None) -> str:
+    return "" if receipt is None else str(receipt)
 
 
 def _item(payment: Payment, *, names: dict[str, str], funds: dict[str, str]) -> str:

@@ -1,6 +1,5 @@
 """The pages and the paywall check, put together: every door people and the paper come through."""
 
-import importlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -9,9 +8,21 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from billing.context import Context
-from billing.web import errors, render, security
+from billing.web import (
+    account,
+    checkout,
+    errors,
+    legal,
+    office,
+    paywall,
+    paywall_openapi,
+    render,
+    security,
+    sign_in,
+    support,
+)
 
-_ROUTERS: Final = ("support", "checkout", "account", "legal", "sign_in", "office", "paywall")
+_ROOMS: Final = (support, checkout, account, legal, sign_in, office, paywall)
 _MOST_BYTES: Final = 1024 * 1024
 _A_YEAR: Final = 365 * 24 * 3600
 
@@ -45,13 +56,8 @@ def create_app(context: Context, *, preview: Preview | None = None) -> FastAPI:
     app.state.preview = preview
     security.protect(app, context.settings, refuse=errors.forged)
     errors.handle(app)
-    for name in _ROUTERS:
-        try:
-            module = importlib.import_module(f"billing.web.{name}")
-        except ModuleNotFoundError as error:
-            if error.name != f"billing.web.{name}":
-                raise
-            continue
-        app.include_router(module.router)
+    for room in _ROOMS:
+        app.include_router(room.router)
+    paywall_openapi.describe(app)
     app.mount("/static", _Static(directory=render.STATIC), name="static")
     return app

@@ -4,7 +4,7 @@ Neither door holds a database session while Stripe is asked. Whatever goes wrong
 is said on the page the reader came from, with all they chose still there, and nothing taken.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -183,7 +183,11 @@ def thanks(
     own = reader is not None and reader.id == paid.reader_id
     if not (own or same_browser(browser, paid.browser_hash)):
         return errors.page(request, 403, "not_this_browser")
-    values = {"checkout": paid, "again": _page_of(paid), "signed_in_now": reader is not None}
+    values: dict[str, Any] = {
+        "checkout": paid,
+        "again": _page_of(paid),
+        "signed_in_now": reader is not None,
+    }
     if paid.status in (CheckoutStatus.EXPIRED, CheckoutStatus.FAILED):
         return render(request, "thanks_not.html", **values)
     if paid.status is CheckoutStatus.OPEN:

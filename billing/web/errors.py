@@ -39,6 +39,7 @@ _REFUSALS: Final[dict[type[errors.BillingError], tuple[int, str]]] = {
     errors.StripeUnavailableError: (503, "stripe_unavailable"),
     errors.StripeRefusedError: (503, "stripe_unavailable"),
     errors.BusyError: (503, "busy"),
+    errors.StaleReadError: (503, "busy"),
 }
 _STATUSES: Final = {
     400: "refused",
