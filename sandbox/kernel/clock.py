@@ -29,9 +29,12 @@ class Clock:
 
     def reach(self, moment: int) -> None:
         """Move forward to `moment`; a moment that has passed changes nothing."""
-        ahead = moment - int(time.time())
-        if ahead > self.offset:
-            self._set(ahead)
+        self.shift(moment - int(time.time()))
+
+    def shift(self, offset: int) -> None:
+        """Move forward to a greater offset; a smaller one changes nothing."""
+        if offset > self.offset:
+            self._set(offset)
 
     def restart(self) -> None:
         """Go back to the offset of a first start: only a reset may do that."""

@@ -158,18 +158,19 @@ class World:
         except Exception:
             logger.exception("a scheduled job failed and was dropped")
 
-    def advance(self, moment: int) -> None:
-        """Move the clock forward to `moment`, stopping at every job on the way, in order.
+    def advance(self, seconds: int) -> None:
+        """Move the clock forward, stopping at every job on the way, in order.
 
         Between two jobs others get their turn, as they would if the time really passed.
 
         Source: https://docs.stripe.com/billing/testing/test-clocks/api-advanced-usage
         """
         with self._advancing:
-            while self._run_next(by=moment):
+            goal = self.clock.offset + seconds
+            while self._run_next(by=int(time.time()) + goal):
                 time.sleep(0)
             with self.lock:
-                self.clock.reach(moment)
+                self.clock.shift(goal)
 
     def _run_next(self, *, by: int) -> bool:
         with self.lock:

@@ -61,12 +61,12 @@ class Control:
 
     def advance(self, given: Given) -> Given:
         """Move time forward: by `seconds` or `days`, or `to` a moment."""
-        now = self.world.now
-        moment = int(given["to"]) if "to" in given else now
-        moment += int(given.get("seconds", 0)) + int(given.get("days", 0)) * _DAY
-        if moment < now:
+        seconds = int(given.get("seconds", 0)) + int(given.get("days", 0)) * _DAY
+        if "to" in given:
+            seconds += int(given["to"]) - self.world.now
+        if seconds < 0:
             raise ValueError("The clock moves only forward.")
-        self.world.advance(moment)
+        self.world.advance(seconds)
         return self.state()
 
     def set_mode(self, given: Given) -> Given:

@@ -75,7 +75,9 @@ def test_it_renews_at_the_period_end_after_an_hour_as_a_draft(
     invoice = api.invoices.retrieve(renewed.latest_invoice)
     assert (renewed.status, invoice.status) == ("active", "draft")
     assert renewed["items"].data[0].current_period_start == end_of(subscription)
-    local.advance(seconds=3600)
+    local.advance(seconds=3500)
+    assert api.invoices.retrieve(invoice.id).status == "draft"
+    local.advance(seconds=100)
     invoice = api.invoices.retrieve(invoice.id)
     assert (invoice.status, invoice.billing_reason) == ("paid", "subscription_cycle")
     assert len(api.balance_transactions.list({"type": "charge"}).data) == 2
