@@ -1,0 +1,249 @@
+"""The check as the paper's server asks it, over HTTP."""
+
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from fastapi.testclient import TestClient
+
+from billing import access, readers, sign_in
+from billing.access import Reason
+from billing.clock import month_bounds, month_of, start_of_day
+from billing.context import Context
+from billing.db import Database
+from billing.models import EntitlementSource, MeterRead
+from billing.settings import Paywall, Settings
+from service.app import build
+from tests.support.ports import free_port
+
+ORIGIN = "https://morningstaronline.example"
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Two free articles, and one page elsewhere that may ask."""
+    return settings.model_copy(update={"paywall": Paywall(limit=2, origins=(ORIGIN,))})
+
+
+def ask(client: TestClient, article: str = "a1", **headers: str) -> dict[str, Any]:
+    answer = client.get("/paywall/check", params={"article": article}, headers=headers)
+    assert answer.status_code == 200
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def rows(context: Context) -> int:
+    with context.db.reading() as session:
+        return session.scalar(sa.select(sa.func.count()).select_from(MeterRead)) or 0
+
+
+@pytest.fixture
+def subscriber(client: TestClient, context: Context) -> TestClient:
+    """A browser signed in as somebody with a right to read for another day."""
+    now = context.clock.now()
+    with context.db.unit_of_work() as session:
+        reader = readers.create(session, now=now)
+        access.grant(
+            session,
+            reader_id=reader.id,
+            source=EntitlementSource.SUBSCRIPTION,
+            source_id="one",
+            term=access.Term(now, now + timedelta(days=1), "Subscription"),
+            now=now,
+        )
+        token = sign_in.begin_session(session, reader_id=reader.id, now=now)
+    client.cookies.set("reader", token)
+    return client
+
+
+def test_a_visitor_reads_to_the_limit_and_is_told_everything_at_the_wall(
+    client: TestClient, context: Context
+) -> None:
+    first, second, third = (ask(client, article) for article in ("a1", "a2", "node/3"))
+
+    window_ends = start_of_day(month_bounds(month_of(context.clock.now()))[1]).isoformat()
+    assert [body["meter"] for body in (first, second, third)] == [
+        {"used": 1, "limit": 2, "remaining": 1, "resets_at": window_ends},
+        {"used": 2, "limit": 2, "remaining": 0, "resets_at": window_ends},
+        {"used": 2, "limit": 2, "remaining": 0, "resets_at": window_ends},
+    ]
+    assert re.fullmatch("[0-9a-f]{32}", third.pop("decision_id"))
+    assert third.pop("because").startswith("You have read your 2 free articles. The count restarts")
+    del third["meter"]
+    assert third == {
+        "access": "denied",
+        "reason": "limit_reached",
+        "message": "You have reached the free limit. Subscribe to continue reading.",
+        "valid_until": window_ends,
+        "links": {
+            "subscribe": "http://localhost:8000/subscribe?source=node%2F3",
+            "sign_in": "http://localhost:8000/sign-in",
+            "support": "http://localhost:8000/support?source=node%2F3",
+            "appeal": "http://localhost:8000/appeals/95th-anniversary",
+            "shop": context.catalogue.shop.url,
+        },
+    }
+    assert (first["access"], first["reason"], first["message"]) == ("granted", "metered", None)
+
+
+def test_a_subscriber_is_let_in_and_nothing_is_written_or_set(
+    subscriber: TestClient, context: Context
+) -> None:
+    answer = subscriber.get("/paywall/check", params={"article": "a1"})
+    body = answer.json()
+    assert (body["access"], body["reason"], body["meter"]) == ("granted", "subscriber", None)
+    assert body["message"] is None
+    assert datetime.fromisoformat(body["valid_until"]) > context.clock.now()
+    assert "set-cookie" not in answer.headers
+    assert rows(context) == 0
+
+
+def test_no_cache_may_keep_an_answer_whatever_it_is(client: TestClient) -> None:
+    for query in ("?article=a1", "?article=a1", "", "?article="):
+        headers = client.get(f"/paywall/check{query}").headers
+        assert headers["cache-control"] == "private, no-store"
+        assert headers["vary"] == "Cookie, Origin"
+
+
+def test_the_visitors_cookie_is_out_of_scripts_reach_and_dies_with_the_month(
+    client: TestClient, context: Context
+) -> None:
+    answer = client.get("/paywall/check", params={"article": "a1"})
+    [cookie] = answer.headers.get_list("set-cookie")
+    _, *flags = cookie.split("; ")
+    lasts = next(int(flag[8:]) for flag in flags if flag.startswith("Max-Age="))
+    ends = start_of_day(month_bounds(month_of(context.clock.now()))[1])
+    assert {"HttpOnly", "SameSite=lax", "Path=/"} <= set(flags)
+    assert lasts == pytest.approx((ends - context.clock.now()).total_seconds(), abs=10)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Purpose": "prefetch"},
+        {"Sec-Purpose": "prefetch;prerender"},
+        {"Purpose": "prefetch"},
+        {"X-Moz": "prefetch"},
+    ],
+)
+def test_a_page_that_is_only_prepared_is_answered_and_not_counted(
+    client: TestClient, context: Context, headers: dict[str, str]
+) -> None:
+    ask(client, "a1")
+    assert ask(client, "a2", **headers)["reason"] == "metered"
+    assert ask(client, "a2", **headers)["reason"] == "metered"
+    assert rows(context) == 0
+
+
+def test_a_head_has_the_headers_of_an_answer_no_body_and_counts_nothing(
+    client: TestClient, context: Context
+) -> None:
+    ask(client, "a1")
+    answer = client.head("/paywall/check", params={"article": "a2"})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"] == "application/json"
+    assert "set-cookie" not in answer.headers
+    assert rows(context) == 0
+
+
+@pytest.mark.parametrize(
+    "cookie", ["x", "a.b.c", '"quoted"', "%00", "\x7f", "é", "x" * 4000, "visitor=visitor"]
+)
+def test_a_mangled_cookie_is_a_new_visitor_and_never_an_error(
+    client: TestClient, cookie: str
+) -> None:
+    header = f"visitor={cookie}; reader={cookie}".encode()
+    answer = client.get("/paywall/check?article=a1", headers={b"cookie": header})
+    assert answer.status_code == 200
+    assert answer.json()["meter"]["used"] == 1
+    assert "visitor=" in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("", "article_missing"),
+        ("?articel=a1", "article_missing"),
+        ("?article=", "article_unreadable"),
+        ("?article=a1&article=a2", "article_unreadable"),
+        ("?article=" + "x" * 201, "article_unreadable"),
+        ("?article=a%20b", "article_unreadable"),
+        ("?article=a%00", "article_unreadable"),
+        ("?article=a%0A", "article_unreadable"),
+        ("?article=%C3%A9", "article_unreadable"),
+        ("?article=/a", "article_unreadable"),
+        ("?article=a%3Futm_source%3Dx", "article_unreadable"),
+    ],
+)
+def test_an_article_that_cannot_be_read_is_refused_with_the_cure(
+    client: TestClient, context: Context, query: str, code: str
+) -> None:
+    answer = client.get(f"/paywall/check{query}")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == code
+    assert "?article=" in answer.json()["error"]["message"]
+    assert rows(context) == 0
+
+
+@pytest.mark.parametrize("article", ["a", "x" * 200, "node/4711", "2026-11-23_lead.story~2", "a:b"])
+def test_any_stable_id_a_paper_uses_is_taken(client: TestClient, article: str) -> None:
+    assert ask(client, article)["access"] == "granted"
+
+
+def test_only_named_origins_may_read_the_answer_with_cookies(client: TestClient) -> None:
+    def cors(origin: str) -> dict[str, str]:
+        headers = client.get("/paywall/check?article=a1", headers={"Origin": origin}).headers
+        return {name: value for name, value in headers.items() if name.startswith("access-")}
+
+    assert cors("https://evil.example") == {}
+    assert cors("null") == {}
+    assert cors(ORIGIN) == {
+        "access-control-allow-origin": ORIGIN,
+        "access-control-allow-credentials": "true",
+        "access-control-allow-methods": "GET, HEAD, OPTIONS",
+    }
+
+
+def test_other_methods_are_told_which_to_use(client: TestClient) -> None:
+    assert client.options("/paywall/check").status_code == 204
+    answer = client.post("/paywall/check?article=a1")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+
+
+def test_two_people_through_one_client_are_never_mixed_up(client: TestClient) -> None:
+    ask(client, "a1")
+    first = client.cookies["visitor"]
+    client.cookies.clear()
+    ask(client, "a1")
+    second = client.cookies["visitor"]
+    client.cookies.clear()
+    for visitor in (first, second, first, second):
+        ask(client, f"for-{visitor[-4:]}", cookie=f"visitor={visitor}")
+        client.cookies.clear()
+    assert ask(client, "a9", cookie=f"visitor={first}")["reason"] == "limit_reached"
+    assert ask(client, "a1", cookie=f"visitor={second}")["reason"] == "reread"
+
+
+def test_the_openapi_document_tells_of_the_check_and_of_every_reason(client: TestClient) -> None:
+    operation = client.get("/openapi.json").json()["paths"]["/paywall/check"]["get"]
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    assert schema["properties"]["reason"]["enum"] == [reason.value for reason in Reason]
+    assert sorted(ask(client)) == schema["required"]
+    assert sorted(ask(client)["links"]) == schema["properties"]["links"]["required"]
+
+
+def test_a_database_that_is_away_is_said_with_503(context: Context) -> None:
+    nowhere = (
+        "sqlite:////no/such/directory/billing_test.db"
+        if context.db.is_sqlite
+        else f"postgresql://localhost:{free_port()}/billing_test"
+    )
+    away = Database(nowhere)
+    app = build(replace(context, db=away))
+    with TestClient(app, base_url="http://localhost:8000") as client:
+        answer = client.get("/paywall/check?article=a1")
+    away.close()
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
