@@ -74,6 +74,12 @@ def write_day(when: date | datetime) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
+def write_short_day(when: date | datetime) -> str:
+    """Write a London day where room is short: `23 Nov 2026`."""
+    day = when.astimezone(LONDON) if isinstance(when, datetime) else when
+    return f"{day.day} {day:%b %Y}"
+
+
 def write_moment(when: datetime) -> str:
     """Write a London day and hour: `23 November 2026, 10:00`."""
     return f"{write_day(when)}, {when.astimezone(LONDON):%H:%M}"
@@ -95,5 +101,9 @@ _PAGES: Final = Environment(
 )
 _PAGES.globals.update(told=_told, asset=_asset)
 _PAGES.filters.update(
-    money=write_money, short_money=write_short_money, day=write_day, moment=write_moment
+    money=write_money,
+    short_money=write_short_money,
+    day=write_day,
+    short_day=write_short_day,
+    moment=write_moment,
 )
