@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -141,17 +142,27 @@ class Tour:
             _expect(inside.status == 200, f"the office answered {inside.status}")  # noqa: PLR2004
             yield f"signed in at {inside.address}"
             month = f"{self._now():%Y-%m}"
-            found = {}
-            for name in ("payments", "trial-balance"):
-                address = f"{self.stack.web}/office/exports/{name}.csv"
-                found[name] = _controls(browser.get(address, month=month).html)
-                yield f"{name}-{month}.csv: " + "; ".join(
-                    f"{what} {here}" for what, (here, _) in sorted(found[name].items())
-                )
-        _expect(found["payments"] == found["trial-balance"], "the two exports differ")
-        off = [what for what, (here, ledger) in found["payments"].items() if here != ledger]
-        _expect(bool(found["payments"]) and not off, f"not as in the ledger: {off}")
-        yield "every control total is the same in both exports, and in the ledger"
+            payments, balances = (
+                self._export(browser, name, month) for name in ("payments", "trial-balance")
+            )
+        for rows in (payments, balances):
+            _expect(rows[-1][1] == "agrees with the ledger", f"the file ends with {rows[-1]}")
+        moved = {row[0]: Decimal(row[5]) + Decimal(row[6]) for row in balances if row[0].isdigit()}
+        compared = 0
+        for what, _currency, here, ledger, *_ in _controls(payments):
+            account = what.split()[0]
+            if account.startswith("4"):
+                _expect(Decimal(here) == -moved[account], f"{what}: {here}, {moved[account]}")
+                yield f"{what}: £{here} in the payments file, the trial balance and the ledger"
+                compared += 1
+            _expect(here == ledger, f"{what}: {here} here, {ledger} in the ledger")
+        _expect(compared > 1, "the exports have no income in common")
+        yield "every control total of both files agrees with the ledger"
+
+    def _export(self, browser: Browser, name: str, month: str) -> list[list[str]]:
+        address = f"{self.stack.web}/office/exports/{name}.csv"
+        text = browser.get(address, month=month).html.removeprefix("\ufeff")
+        return [row for row in csv.reader(text.splitlines()) if row]
 
     def _check(self) -> dict[str, Any]:
         address = f"{self.stack.web}/paywall/check"
@@ -240,10 +251,9 @@ def _raised(page: Page) -> int:
     return int(found.group(1).replace(",", "")) if found else 0
 
 
-def _controls(text: str) -> dict[str, tuple[str, str]]:
-    rows = list(csv.reader(text.splitlines()))
-    begins = next((i for i, row in enumerate(rows) if row[:1] == ["Control"]), len(rows))
-    return {row[0]: (row[2], row[3]) for row in rows[begins + 1 :] if len(row) > 5}  # noqa: PLR2004
+def _controls(rows: list[list[str]]) -> list[list[str]]:
+    begins = next(number for number, row in enumerate(rows) if row[0] == "Control")
+    return rows[begins + 1 : -1]
 
 
 if __name__ == "__main__":
