@@ -20,7 +20,7 @@ def create_endpoint(world: World, call: Call) -> Doc:
     version = call.params.get("api_version", world.version)
     if version != world.version:
         raise not_simulated(f"events of API version {version}", param="api_version")
-    fields = call.picked("url enabled_events description") | {"status": "enabled"}
+    fields = call.picked("url enabled_events description api_version") | {"status": "enabled"}
     fields["metadata"] = merged(None, call.params.get("metadata"))
     endpoint = world.create("webhook_endpoint", fields)
     secret = f"whsec_{token(32)}"

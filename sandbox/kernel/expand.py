@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from sandbox.contract.resources import holds_resources
-from sandbox.errors import invalid
+from sandbox.errors import invalid, not_simulated
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
@@ -61,6 +61,8 @@ def _walk(world: World, node: Doc, parts: list[str], path: str) -> None:
     if holder is None:
         return
     field = parts[depth - 1]
+    if _absent(node, holder, field):
+        raise not_simulated(f"expanding {path}", param="expand")
     holder[field] = _whole(world, node, field, holder.get(field))
     inside = holder[field] if isinstance(holder[field], list) else [holder[field]]
     for item in inside:
@@ -76,3 +78,8 @@ def _whole(world: World, node: Doc, field: str, value: Any) -> Any:
     if value is None and (node["object"], field) in INCLUDED:
         return INCLUDED[node["object"], field](world, node)
     return value
+
+
+def _absent(node: Doc, holder: Doc, field: str) -> bool:
+    """Say whether a field is one that only `expand` shows, and that nobody has made yet."""
+    return field not in holder and (node["object"], field) not in INCLUDED

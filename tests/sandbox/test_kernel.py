@@ -112,6 +112,11 @@ def test_expand_is_refused_for_what_is_no_object(api: Any, path: str) -> None:
         api.customers.create({"email": "ada@example.org", "expand": [path]})
 
 
+def test_a_list_nobody_has_made_is_named_when_it_is_expanded(api: Any) -> None:
+    with pytest.raises(stripe.APIError, match="does not simulate expanding tax_ids"):
+        api.customers.create({"email": "ada@example.org", "expand": ["tax_ids"]})
+
+
 def test_lists_are_newest_first_and_page_both_ways(api: Any) -> None:
     names = [f"reader {n}" for n in range(5)]
     for name in names:
