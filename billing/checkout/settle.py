@@ -6,10 +6,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from billing import subscriptions
+from billing import readers, subscriptions
 from billing.checkout.follow import look_at_invoice, look_at_payment
 from billing.context import Context
-from billing.models import Checkout, CheckoutStatus, Reader
+from billing.models import Checkout, CheckoutStatus
 from billing.payments.customers import as_id
 from billing.stripe_gateway import read
 from billing.stripe_gateway.types import StripeCheckoutSession
@@ -59,10 +59,9 @@ def _write(session: Session, theirs: StripeCheckoutSession, *, now: datetime) ->
     ours.status, ours.stripe_session_id = status, theirs.id
     if status is CheckoutStatus.SETTLED:
         ours.settled_at = now
-    reader = session.get(Reader, ours.reader_id) if ours.reader_id else None
-    if reader is not None and not reader.email:
-        # What was typed at Stripe; nobody has proved it yet.
-        reader.email, reader.name = theirs.payer_email[:254], theirs.payer_name[:200]
+    if ours.reader_id is not None:
+        email, name = theirs.payer_email, theirs.payer_name
+        readers.note_typed(session, ours.reader_id, email=email, name=name)
 
 
 def _ours(session: Session, theirs: StripeCheckoutSession) -> Checkout | None:

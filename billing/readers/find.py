@@ -26,16 +26,24 @@ def create(session: Session, *, now: datetime, email: str = "", name: str = "") 
     return reader
 
 
-def note_typed(reader: Reader, *, email: str, name: str = "") -> None:
+def note_typed(session: Session, reader_id: UUID, *, email: str, name: str = "") -> None:
     """Keep what a reader typed at Stripe, where we know nothing yet. It proves nothing.
 
-    What is no address is dropped: a payment must not fail for a typing error.
+    What is no address is dropped: a payment must not fail for a typing error. One statement, so
+    that an address proved at this very moment is never replaced by one that was merely typed.
     """
-    if reader.email:
-        return
+    unknown = sa.and_(
+        Reader.id == reader_id,
+        Reader.email == "",
+        Reader.email_verified_at.is_(None),
+        Reader.merged_into.is_(None),
+    )
+    values: dict[str, sa.ColumnElement[str]] = {
+        "name": sa.case((Reader.name == "", name[:200]), else_=Reader.name)
+    }
     with contextlib.suppress(AddressError):
-        reader.email = sign_in.normalise(email)
-    reader.name = reader.name or name[:200]
+        values["email"] = sa.literal(sign_in.normalise(email))
+    session.execute(sa.update(Reader).where(unknown).values(values))
 
 
 def find(session: Session, reader_id: UUID) -> Reader | None:

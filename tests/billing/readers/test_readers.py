@@ -44,11 +44,29 @@ def test_a_merged_reader_is_found_as_who_they_are_now(db: Database, now: datetim
         assert readers.find(session, uuid4()) is None
 
 
-def test_what_is_typed_at_stripe_is_noted_once_and_a_slip_is_dropped(now: datetime) -> None:
-    reader = Reader(email="", name="", created_at=now)
-    readers.note_typed(reader, email="no address", name="Rosa")
-    assert (reader.email, reader.name) == ("", "Rosa")
-    readers.note_typed(reader, email="Rosa@Example.org", name="R. L.")
-    assert (reader.email, reader.name) == ("rosa@example.org", "Rosa")
-    readers.note_typed(reader, email="somebody@else.example", name="Else")
-    assert (reader.email, reader.name) == ("rosa@example.org", "Rosa")
+def test_what_is_typed_at_stripe_is_noted_once_and_a_slip_is_dropped(
+    db: Database, now: datetime
+) -> None:
+    with db.unit_of_work() as session:
+        reader_id = readers.create(session, now=now).id
+
+    def note(email: str, name: str) -> tuple[str, str]:
+        with db.unit_of_work() as session:
+            readers.note_typed(session, reader_id, email=email, name=name)
+            reader = session.get_one(Reader, reader_id)
+            return reader.email, reader.name
+
+    assert note("no address", "Rosa") == ("", "Rosa")
+    assert note("Rosa@Example.org", "R. L.") == ("rosa@example.org", "Rosa")
+    assert note("somebody@else.example", "Else") == ("rosa@example.org", "Rosa")
+
+
+def test_what_is_typed_never_replaces_an_address_that_was_proved_meanwhile(
+    db: Database, now: datetime
+) -> None:
+    with db.unit_of_work() as session:
+        attacker = readers.create(session, now=now)
+        readers.verify_and_merge(session, "attacker@example.org", also=attacker.id, now=now)
+    with db.unit_of_work() as session:
+        readers.note_typed(session, attacker.id, email="victim@example.org")
+        assert session.get_one(Reader, attacker.id).email == "attacker@example.org"

@@ -244,6 +244,7 @@ def test_a_database_that_is_away_is_said_with_503(context: Context) -> None:
     away = Database(nowhere)
     app = build(replace(context, db=away))
     with TestClient(app, base_url="http://localhost:8000") as client:
-        answer = client.get("/paywall/check?article=a1")
+        assert ask(client)["reason"] == "metered", "a stranger's first article needs no database"
+        answer = client.get("/paywall/check?article=a2")
     away.close()
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
