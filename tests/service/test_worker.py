@@ -1,7 +1,6 @@
 """A worker as a process: it works, it stops in order, and killed it leaves nothing undone."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,12 +16,11 @@ from billing import checkout
 from billing.context import Context
 from billing.models import Donation, OutboxMessage, OwedState, StripeEvent
 from billing.money import Money
-from tests.conftest import SECRET_KEY, WEBHOOK_SECRET
+from tests.service.conftest import ROOT, environment_of
 from tests.support.smtp import MailCatcher
-from tests.support.stripe import KEY, LocalStripe
+from tests.support.stripe import LocalStripe
 from webhooks import event, inbox
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0
 
 pytestmark = pytest.mark.slow
@@ -31,23 +29,11 @@ pytestmark = pytest.mark.slow
 @contextmanager
 def a_worker(context: Context, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run `billing worker` on what a test sees."""
-    settings = context.settings
-    environment = {
-        "PATH": os.environ["PATH"],
-        "BILLING_DATABASE_URL": settings.database_url,
-        "BILLING_CATALOGUE": str(settings.catalogue),
-        "BILLING_SECRET_KEY": SECRET_KEY,
-        "BILLING_STRIPE_KEY": KEY,
-        "BILLING_STRIPE_API_BASE": settings.stripe_api_base,
-        "BILLING_STRIPE_WEBHOOK_SECRETS": json.dumps([WEBHOOK_SECRET]),
-        "BILLING_CLOCK_OFFSET_FILE": str(settings.clock_offset_file),
-        "BILLING_MAIL__PORT": str(settings.mail.port),
-    }
     with log.open("ab") as written:
         process = subprocess.Popen(
             [sys.executable, "-m", "service.cli", "worker"],
             cwd=ROOT,
-            env=environment,
+            env=environment_of(context.settings),
             stdout=written,
             stderr=written,
         )
