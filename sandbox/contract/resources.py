@@ -1,7 +1,7 @@
 """What a resource must look like: skeletons to fill in, and the check before anything is kept."""
 
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema_rs
 
@@ -48,8 +48,8 @@ def fields(name: str) -> frozenset[str]:
     return frozenset(follow(root, root)["properties"])
 
 
-def holds_resources(name: str, path: list[str]) -> bool:
-    """Say whether the field at `path` holds another resource, its id, or a list of them."""
+def held(name: str, path: list[str]) -> Literal["", "one", "page"]:
+    """Say what the field at `path` holds: nothing of the kind, another resource, a page of them."""
     root = resource_schema(name)
     nodes: list[Schema] = [follow(root, root)]
     for part in path:
@@ -60,7 +60,9 @@ def holds_resources(name: str, path: list[str]) -> bool:
             for option in alternatives(node["properties"][part], root)
         ]
     items = [o for n in nodes if "items" in n for o in alternatives(n["items"], root)]
-    return any("resource" in node or "page" in node for node in nodes + items)
+    if any("page" in node for node in nodes):
+        return "page"
+    return "one" if any("resource" in node for node in nodes + items) else ""
 
 
 @cache

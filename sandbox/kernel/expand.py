@@ -6,7 +6,7 @@ Source: https://docs.stripe.com/expand
 from collections.abc import Callable
 from typing import Any, Final
 
-from sandbox.contract.resources import holds_resources
+from sandbox.contract.resources import held
 from sandbox.errors import invalid, not_simulated
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
@@ -50,9 +50,7 @@ def _walk(world: World, node: Doc, parts: list[str], path: str) -> None:
         for item in node["data"] if parts[1:] else []:
             _walk(world, item, parts[1:], path)
         return
-    depth = next(
-        (n for n in range(1, len(parts) + 1) if holds_resources(node["object"], parts[:n])), None
-    )
+    depth = next((n for n in range(1, len(parts) + 1) if held(node["object"], parts[:n])), None)
     if depth is None:
         raise invalid(f"This property cannot be expanded ({path}).", param="expand")
     holder: Any = node
@@ -61,7 +59,8 @@ def _walk(world: World, node: Doc, parts: list[str], path: str) -> None:
     if holder is None:
         return
     field = parts[depth - 1]
-    if _absent(node, holder, field):
+    is_page = held(node["object"], parts[:depth]) == "page"
+    if is_page and field not in holder and (node["object"], field) not in INCLUDED:
         raise not_simulated(f"expanding {path}", param="expand")
     holder[field] = _whole(world, node, field, holder.get(field))
     inside = holder[field] if isinstance(holder[field], list) else [holder[field]]
@@ -78,8 +77,3 @@ def _whole(world: World, node: Doc, field: str, value: Any) -> Any:
     if value is None and (node["object"], field) in INCLUDED:
         return INCLUDED[node["object"], field](world, node)
     return value
-
-
-def _absent(node: Doc, holder: Doc, field: str) -> bool:
-    """Say whether a field is one that only `expand` shows, and that nobody has made yet."""
-    return field not in holder and (node["object"], field) not in INCLUDED

@@ -117,6 +117,14 @@ def test_a_list_nobody_has_made_is_named_when_it_is_expanded(api: Any) -> None:
         api.customers.create({"email": "ada@example.org", "expand": ["tax_ids"]})
 
 
+def test_what_may_be_absent_may_be_expanded(api: Any, local: Local, gift: Any) -> None:
+    local.pay(gift())
+    charge = api.charges.list().data[0].id
+    params = {"charge": charge, "expand": ["failure_balance_transaction", "balance_transaction"]}
+    refund = api.refunds.create(params)
+    assert refund.balance_transaction.amount == -2500
+
+
 def test_lists_are_newest_first_and_page_both_ways(api: Any) -> None:
     names = [f"reader {n}" for n in range(5)]
     for name in names:
