@@ -122,12 +122,13 @@ def _postgresql_engine(url: sa.URL) -> sa.Engine:
         pool_size=_POOL,
         max_overflow=_POOL,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text is kept and logged; it must not name people
         connect_args={"connect_timeout": 5, "options": "-c timezone=UTC -c lock_timeout=15s"},
     )
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(url, pool_size=_POOL, max_overflow=_POOL)
+    engine = sa.create_engine(url, pool_size=_POOL, max_overflow=_POOL, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:

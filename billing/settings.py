@@ -54,6 +54,8 @@ class Paywall(BaseModel):
     grace_days: int = Field(default=14, ge=0)
     # A renewal needs a moment to reach us; a paid reader is not locked out meanwhile.
     renewal_leeway_hours: int = Field(default=24, ge=0)
+    # Where the paper shows the article of an id, such as "/node/{article}"; '' for its front page.
+    article_path: str = ""
     origins: tuple[str, ...] = ()  # pages elsewhere whose scripts may ask the check (CORS)
 
 

@@ -72,6 +72,7 @@ class Edition:
         self.sections = tuple(sorted(sections, key=lambda section: section.order))
         self.articles = tuple(a for section in self.sections for a in section.articles)
         self.by_slug = {article.slug: article for article in self.articles}
+        self.by_id = {article.id: article for article in self.articles}
         self.by_section = {section.slug: section for section in self.sections}
         if len(self.by_slug) < len(self.articles):
             raise ValueError("two articles share a slug")

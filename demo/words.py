@@ -32,6 +32,7 @@ def settings(
         "BILLING_MAIL__HOST": "localhost",
         "BILLING_MAIL__PORT": str(smtp_port),
         "BILLING_PAYWALL__LIMIT": "3",
+        "BILLING_PAYWALL__ARTICLE_PATH": "/article/{article}",
     }
 
 

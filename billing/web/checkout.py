@@ -5,6 +5,7 @@ is said on the page the reader came from, with all they chose still there, and n
 """
 
 from typing import Annotated, Any
+from urllib.parse import quote
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -262,6 +263,10 @@ def _subscription_of(session: Session, ours: Checkout) -> Subscription | None:
 
 
 def _paper_page(context: Context, source: str) -> str:
-    """Return the article somebody came from, where its path was given; else the front page."""
-    path = source if source.startswith("/") and not source.startswith(("//", "/\\")) else ""
-    return f"{context.settings.paper_url}{path}"
+    """Return the article somebody came from, where the paper says how to find it; else its front.
+
+    The id is only ever quoted into the paper's own path: it is what the browser sent.
+    """
+    path = context.settings.paywall.article_path
+    found = path.replace("{article}", quote(source, safe="")) if source else ""
+    return f"{context.settings.paper_url}{found}"

@@ -182,11 +182,11 @@ def _no_such_month(request: Request, session: Session, staff: Staff, *, now: dat
 
 
 def _chart(found: Receipts) -> bars.Bars:
-    """Draw what each fund received, less refunds, in pounds."""
+    """Draw what each fund received, less refunds, in pounds; the largest first."""
+    pounds = [line for line in found.lines if line.currency == "gbp"]
+    pounds.sort(key=lambda line: line.totals.kept, reverse=True)
     return bars.draw(
-        (line.account_name, str(Money(line.totals.kept)), line.totals.kept)
-        for line in found.lines
-        if line.currency == "gbp"
+        (line.account_name, str(Money(line.totals.kept)), line.totals.kept) for line in pounds
     )
 
 

@@ -167,6 +167,8 @@ def upgrade() -> None:
         sa.Column(
             "interval",
             sa.Enum(
+                "day",
+                "week",
                 "month",
                 "year",
                 name="interval",
@@ -618,6 +620,8 @@ def upgrade() -> None:
         sa.Column(
             "interval",
             sa.Enum(
+                "day",
+                "week",
                 "month",
                 "year",
                 name="interval",

@@ -1,11 +1,14 @@
 """Subscribing: the last page before Stripe, the agreement that is kept, and the way back."""
 
+import dataclasses
+
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from billing.context import Context
 from billing.models import Checkout, Price
+from service.app import build
 from tests.support.pages import Page
 from tests.support.stripe import LocalStripe
 
@@ -35,7 +38,7 @@ def come_back(client: TestClient, url: str) -> Page:
                 "We take £5.49 today, and again every month on the same date",
                 "£5.49 a month.",
                 "£5.49: one payment.",
-                "every six months, at least 10 days before",
+                "with the date and the amount of the next one",
             ],
         ),
         (
@@ -45,7 +48,7 @@ def come_back(client: TestClient, url: str) -> Page:
                 "We take £54.90 today, and again every year on the same date",
                 "£4.58 a month, paid as one payment of £54.90 a year.",
                 "£54.90: one payment.",
-                "at least 21 days before each yearly payment",
+                "with the date and the amount of the next one",
             ],
         ),
     ],
@@ -67,16 +70,16 @@ def test_the_last_page_states_every_key_fact_and_the_button_names_the_obligation
     assert not {"details", "summary", "dialog"} & {tag for tag, _ in page.tags}
 
 
-def test_a_reader_subscribes_comes_back_signed_in_and_is_led_to_the_article(
+def test_a_reader_subscribes_comes_back_signed_in_and_is_led_to_the_paper(
     client: TestClient, stripe: LocalStripe
 ) -> None:
-    facts = Page(client.get(f"/subscribe/{MONTHLY}?source=/articles/a1").text)
+    facts = Page(client.get(f"/subscribe/{MONTHLY}?source=a1").text)
 
     answer = client.post("/checkout/subscription", data=facts.form("/checkout/subscription").fields)
     thanks = come_back(client, stripe.pay(answer.headers["location"]))
 
     assert thanks.titles("h1") == ["Welcome. You can read everything, now"]
-    assert "http://localhost:8080/articles/a1" in thanks.links
+    assert "http://localhost:8080" in thanks.links
     assert "Your next payment is £5.49 on" in thanks.words
     assert set(client.cookies) == {"checkout", "reader"}
 
@@ -150,6 +153,18 @@ def test_when_stripe_does_not_answer_nothing_is_taken_and_the_same_page_is_there
     assert answer.status_code == 503
     assert "Nothing was taken We could not reach Stripe" in page.words
     assert page.form("/checkout/subscription").fields["source"] == "a1"
+
+
+def test_a_reader_is_led_back_to_the_article_that_stopped_them(
+    context: Context, stripe: LocalStripe
+) -> None:
+    paywall = context.settings.paywall.model_copy(update={"article_path": "/node/{article}"})
+    settings = context.settings.model_copy(update={"paywall": paywall})
+    app = build(dataclasses.replace(context, settings=settings))
+    with TestClient(app, base_url="http://localhost:8000", follow_redirects=False) as client:
+        thanks = come_back(client, stripe.pay(start(client, source="ms-1001")))
+
+    assert "http://localhost:8080/node/ms-1001" in thanks.links
 
 
 def test_a_source_that_is_another_site_never_becomes_a_link(
