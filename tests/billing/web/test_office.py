@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 
 from billing import office, sign_in
 from billing.context import Context
-from billing.models import AuditRecord, Role, Task
+from billing.models import AuditRecord, BalanceTransaction, Role, Task
+from billing.reports.month import month_at
 from billing.tasks import raise_task
 from tests.billing.books.movements import a_payment, a_subscription_payment, moved
 
@@ -45,7 +46,7 @@ def some_of_june_and_july(context: Context) -> None:
 
 def cells(page: str) -> list[list[str]]:
     """Return the rows of the page's first table."""
-    table = page[page.index("<table>") : page.index("</table>") + len("</table>")]
+    table = page[page.index("<table") : page.index("</table>") + len("</table>")]
     rows = ET.fromstring(table.replace("&nbsp;", " ")).iter("tr")  # noqa: S314
     return [["".join(cell.itertext()).strip() for cell in row] for row in rows]
 
@@ -72,11 +73,27 @@ def test_finance_sees_a_months_receipts_by_fund_with_their_totals(
          "£0.58", "£14.42"],
         ["Total", "1", "£25.00", f"{minus}£10.00", "£0.00", "£0.58", "£14.42"],
     ]  # fmt: skip
-    assert "does not agree" not in page
+    assert "Agrees with the ledger" in page
     assert "People&#39;s Press Printing Society Limited" in page
     assert "1 to 30 June 2026, London days (Europe/London)" in page
     assert "by Rosa (finance)" in page
     assert "DRAFT" in page
+
+
+def test_a_month_that_does_not_agree_says_so_in_its_heading_and_on_its_line(
+    client: TestClient, context: Context
+) -> None:
+    some_of_june_and_july(context)
+    with context.db.unit_of_work() as session:
+        txn = session.scalars(sa.select(BalanceTransaction).limit(1)).one()
+        txn.amount, txn.net = txn.amount + 1, txn.net + 1
+        month = month_at(txn.created_at).key
+    enter(client, context)
+
+    page = client.get("/office/receipts", params={"month": month}).text
+
+    assert "Does not agree with the ledger" in page
+    assert page.count("DIFFERS") == 3
 
 
 def test_half_past_eleven_utc_on_the_last_of_june_is_in_july(
