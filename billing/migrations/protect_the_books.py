@@ -9,7 +9,7 @@ transaction commits, since two transactions there do not see each other's rows.
 """
 
 import sqlalchemy as sa
-from alembic.operations import Operations
+from alembic import op
 
 _APPEND_ONLY = ("journal_entry", "posting", "audit_record")
 
@@ -59,7 +59,7 @@ _UNBALANCED = """
 """
 
 
-def protect(op: Operations) -> None:
+def protect() -> None:
     """Create the triggers and the chart."""
     account = sa.table("account", sa.column("code"), sa.column("name"), sa.column("kind"))
     op.bulk_insert(account, [{"code": c, "name": n, "kind": k} for c, n, k in _CHART])
@@ -89,36 +89,54 @@ def _sqlite() -> list[str]:
 
 def _postgresql() -> list[str]:
     statements = [
-        "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        " RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$",
-        "CREATE FUNCTION posting_sealed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        " IF EXISTS (SELECT 1 FROM journal_entry WHERE id = NEW.entry_id) THEN"
-        " RAISE EXCEPTION 'the journal entry is sealed'; END IF; RETURN NEW; END $$",
-        "CREATE FUNCTION journal_entry_balanced() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        f" IF {_UNBALANCED} THEN"
-        " RAISE EXCEPTION 'the journal entry does not sum to zero'; END IF; RETURN NEW; END $$",
-        "CREATE FUNCTION posting_balanced() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        " IF EXISTS (SELECT 1 FROM posting WHERE entry_id = NEW.entry_id"
-        " GROUP BY currency HAVING sum(amount) <> 0) THEN"
-        " RAISE EXCEPTION 'the journal entry does not sum to zero'; END IF; RETURN NULL; END $$",
-        "CREATE TRIGGER posting_sealed BEFORE INSERT ON posting"
-        " FOR EACH ROW EXECUTE FUNCTION posting_sealed()",
-        "CREATE TRIGGER journal_entry_balanced BEFORE INSERT ON journal_entry"
-        " FOR EACH ROW EXECUTE FUNCTION journal_entry_balanced()",
-        "CREATE CONSTRAINT TRIGGER posting_balanced AFTER INSERT ON posting"
-        " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION posting_balanced()",
+        (
+            "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+        ),
+        (
+            "CREATE FUNCTION posting_sealed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF EXISTS (SELECT 1 FROM journal_entry WHERE id = NEW.entry_id) THEN"
+            " RAISE EXCEPTION 'the journal entry is sealed'; END IF; RETURN NEW; END $$"
+        ),
+        (
+            "CREATE FUNCTION journal_entry_balanced() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" IF {_UNBALANCED} THEN"
+            " RAISE EXCEPTION 'the journal entry does not sum to zero'; END IF; RETURN NEW; END $$"
+        ),
+        (
+            "CREATE FUNCTION posting_balanced() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF EXISTS (SELECT 1 FROM posting WHERE entry_id = NEW.entry_id"
+            " GROUP BY currency HAVING sum(amount) <> 0) THEN"
+            " RAISE EXCEPTION 'the journal entry does not sum to zero'; END IF; RETURN NULL; END $$"
+        ),
+        (
+            "CREATE TRIGGER posting_sealed BEFORE INSERT ON posting"
+            " FOR EACH ROW EXECUTE FUNCTION posting_sealed()"
+        ),
+        (
+            "CREATE TRIGGER journal_entry_balanced BEFORE INSERT ON journal_entry"
+            " FOR EACH ROW EXECUTE FUNCTION journal_entry_balanced()"
+        ),
+        (
+            "CREATE CONSTRAINT TRIGGER posting_balanced AFTER INSERT ON posting"
+            " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION posting_balanced()"
+        ),
     ]
     for table in _APPEND_ONLY:
         statements += [
-            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table}"
-            " FOR EACH ROW EXECUTE FUNCTION refuse_change()",
-            f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table}"
-            " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+            (
+                f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table}"
+                " FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+            ),
+            (
+                f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table}"
+                " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+            ),
         ]
     return statements
 
 
-def unprotect(op: Operations) -> None:
+def unprotect() -> None:
     """Take the triggers' functions away; the triggers go with their tables."""
     if op.get_bind().dialect.name == "sqlite":
         return

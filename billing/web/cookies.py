@@ -29,7 +29,7 @@ def read(request: Request, cookie: str, settings: Settings) -> str:
 def give(
     response: Response, cookie: str, value: str, *, settings: Settings, max_age: int | None = None
 ) -> None:
-    """Set a cookie; plain only where we are reached by http, which the settings allow on loopback."""
+    """Set a cookie; plain only where we are reached by http: on loopback."""
     response.set_cookie(
         name_of(cookie, settings),
         value,

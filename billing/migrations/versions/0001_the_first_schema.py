@@ -752,12 +752,12 @@ def upgrade() -> None:
             batch_op.f("ix_balance_transaction_source_id"), ["source_id"], unique=False
         )
 
-    protect_the_books.protect(op)
+    protect_the_books.protect()
 
 
 def downgrade() -> None:
     """Take this revision back."""
-    protect_the_books.unprotect(op)
+    protect_the_books.unprotect()
     with op.batch_alter_table("balance_transaction", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_balance_transaction_source_id"))
         batch_op.drop_index(batch_op.f("ix_balance_transaction_refund_id"))

@@ -192,7 +192,7 @@ def test_foreign_money_is_booked_by_the_rule_and_grants_and_mails_nothing(
     context: Context, client: TestClient, stripe: LocalStripe
 ) -> None:
     rule = context.catalogue.foreign[0]
-    line = {
+    line: Any = {
         "price_data": {"currency": "gbp", "unit_amount": 12_00, "product_data": {"name": "Mug"}},
         "quantity": 1,
     }
@@ -200,7 +200,7 @@ def test_foreign_money_is_booked_by_the_rule_and_grants_and_mails_nothing(
         theirs = stripe.client.v1.checkout.sessions.create(
             {
                 "mode": "payment",
-                "line_items": [line],  # type: ignore[list-item]
+                "line_items": [line],
                 "payment_intent_data": {"metadata": metadata},
                 "success_url": "https://shop.example/thanks",
             }
