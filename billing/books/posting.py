@@ -100,7 +100,7 @@ def post_balance_transaction(
     if written and account == chart.UNALLOCATED:
         tasks.raise_task(
             session,
-            "unallocated_receipt",
+            "unallocated-receipt",
             subject=txn.stripe_balance_transaction_id,
             detail=_question(rule, txn, payment),
             now=now,

@@ -209,7 +209,7 @@ def a_task(context: Context) -> int:
     with context.db.unit_of_work() as session:
         raise_task(
             session,
-            "unallocated_receipt",
+            "unallocated-receipt",
             subject="txn_1",
             detail="£12.00 waits in unallocated receipts.",
             now=context.clock.now(),
@@ -237,7 +237,7 @@ def test_a_task_is_shown_counted_and_closed_once_by_somebody_with_a_name(
             sa.select(AuditRecord).where(AuditRecord.action == "task closed")
         ).all()
     assert [(one.actor, one.detail) for one in said] == [
-        (who, {"kind": "unallocated_receipt", "about": "txn_1"})
+        (who, {"kind": "unallocated-receipt", "about": "txn_1"})
     ]
 
 
