@@ -53,6 +53,8 @@ def check(db: Database, settings: Settings, question: Question, *, now: datetime
     with db.reading() as session:
         reader_id = _reader_id(session, question, now=now)
         rights = rights_of(session, reader_id, now=now) if reader_id else ()
+        if any(right.holds(now) for right in rights):
+            return Answer(_decide(rights, frozenset(), article, window, policy, now))
         if reader_id is None:
             visitor = meter.read_cookie(settings, question.visitor_cookie, window)
         subject = _subject(reader_id, visitor)
