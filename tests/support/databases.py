@@ -75,16 +75,6 @@ class PostgresqlTemplate:
         with self._admin.connect() as connection:
             connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    @contextmanager
-    def empty(self) -> Iterator[str]:
-        """Give the URL of a database without any table."""
-        url = self._url(f"empty_{next(self._number)}")
-        with self._admin.connect() as connection:
-            connection.exec_driver_sql(f'CREATE DATABASE "{url.database}"')
-        yield url.render_as_string(hide_password=False)
-        with self._admin.connect() as connection:
-            connection.exec_driver_sql(f'DROP DATABASE "{url.database}" WITH (FORCE)')
-
     def close(self) -> None:
         """Throw the template away."""
         with self._admin.connect() as connection:
