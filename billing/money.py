@@ -30,7 +30,7 @@ _NO_DECIMALS: Final = frozenset(
 )
 _THREE_DECIMALS: Final = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
 _SYMBOLS: Final = {"gbp": "£", "eur": "€", "usd": "US$"}
-_WRITTEN: Final = re.compile(r"£?\s*(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d{2}))?")
+_WRITTEN: Final = re.compile(r"£?\s*(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:\.(\d{2}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

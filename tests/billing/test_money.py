@@ -1,0 +1,58 @@
+"""Money is exact: read as people write it, written as people read it, never a float."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.errors import AmountError
+from billing.money import Money, exponent, parse_pounds
+
+
+@pytest.mark.parametrize(
+    ("written", "pence"),
+    [("25", 25_00), ("25.50", 25_50), ("£25", 25_00), (" £1,000.01 ", 1_000_01), ("0.05", 5)],
+)
+def test_an_amount_is_read_as_people_write_it(written: str, pence: int) -> None:
+    assert parse_pounds(written) == Money(pence, "gbp")
+
+
+@pytest.mark.parametrize(
+    "written", ["", "abc", "-5", "1e3", "1.234", "1,00", "£", "25 pounds", "NaN", "٢٥", "9" * 400]
+)
+def test_what_is_no_amount_in_pounds_is_refused_with_how_to_write_one(written: str) -> None:
+    with pytest.raises(AmountError, match="write it like 25"):
+        parse_pounds(written)
+
+
+# Source: https://docs.stripe.com/currencies
+@pytest.mark.parametrize(
+    ("currency", "decimals"),
+    [
+        ("gbp", 2),
+        ("eur", 2),
+        ("jpy", 0),
+        ("krw", 0),
+        ("isk", 2),
+        ("ugx", 2),
+        ("kwd", 3),
+        ("bhd", 3),
+    ],
+)
+def test_a_currency_has_the_decimals_stripe_gives_it(currency: str, decimals: int) -> None:
+    assert exponent(currency) == decimals
+
+
+def test_an_amount_is_written_with_its_sign_its_commas_and_its_currency() -> None:
+    assert str(Money(1_234_567_89)) == "£1,234,567.89"
+    assert str(Money(-5)) == "−£0.05"  # noqa: RUF001  # a minus sign, not a hyphen
+    assert str(Money(500, "jpy")) == "500 JPY"
+    assert str(Money(1_234, "kwd")) == "1.234 KWD"
+
+
+@given(st.integers(min_value=0, max_value=10**15))
+def test_writing_and_reading_pounds_gives_the_same_amount_back(pence: int) -> None:
+    money = Money(pence)
+    assert parse_pounds(str(money)) == money
+    assert money.major == Decimal(pence) / 100
