@@ -180,7 +180,7 @@ def main() -> int:
     options = parser.parse_args()
     month = Month(options.web, options.stripe, dashboard.open_dashboard(options.stripe))
     behind = -int(httpx2.get(f"{month.stripe}/_sandbox/state", timeout=30).json()["offset"])
-    days_left = -(-behind // _DAY)
+    days_left = round(behind / _DAY)  # it may come to rest a second or two behind
     if days_left <= 0:
         return 0
     print("  A demonstration month is being played; a day passes every few seconds meanwhile.",

@@ -5,6 +5,7 @@ one part ends unasked the others are stopped and its last words are shown.
 """
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -149,6 +150,11 @@ class Stack:
         if done.returncode:
             raise StackError(f"billing {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
+
+    def seconds_behind(self) -> int:
+        """Return how far in the past the local Stripe's clock still is."""
+        with urlopen(f"{self.stripe}/_sandbox/state", timeout=30) as answer:  # noqa: S310
+            return max(0, -int(json.load(answer)["offset"]))
 
     def answers(self) -> bool:
         """Whether the product answers at its address, whoever started it."""
