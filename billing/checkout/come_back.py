@@ -7,12 +7,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from billing import sign_in
+from billing import readers, sign_in
 from billing.checkout.settle import settle
 from billing.checkout.tokens import is_return_token, same_browser
 from billing.context import Context
 from billing.errors import BusyError, RefusedError, StaleReadError, StripeUnavailableError
-from billing.models import Checkout, CheckoutStatus, Reader
+from billing.models import Checkout, CheckoutStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ def _sign_in_once(context: Context, session: Session, checkout: Checkout) -> str
         CheckoutStatus.AWAITING_BANK,
     ):
         return ""
+    reader = readers.hold(session, checkout.reader_id)  # before the checkout, as merging does
     first = session.execute(
         sa.update(Checkout)
         .where(Checkout.id == checkout.id, Checkout.signed_in_at.is_(None))
@@ -69,7 +70,6 @@ def _sign_in_once(context: Context, session: Session, checkout: Checkout) -> str
     )
     if first.rowcount != 1:  # type: ignore[attr-defined]  # an UPDATE's result has it
         return ""
-    reader = session.get_one(Reader, checkout.reader_id)
-    if reader.email_verified_at is not None or reader.merged_into is not None:
+    if reader is None or reader.id != checkout.reader_id or reader.email_verified_at is not None:
         return ""  # an account that somebody has proved theirs is entered by signing in
     return sign_in.begin_session(session, reader_id=reader.id, now=now)

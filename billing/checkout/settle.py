@@ -53,8 +53,13 @@ def settle(
 
 def _write(session: Session, theirs: StripeCheckoutSession, *, now: datetime) -> None:
     ours = _ours(session, theirs)
+    if ours is None:
+        return
+    if ours.reader_id is not None:
+        readers.hold(session, ours.reader_id)  # before the checkout, as merging does
+    session.refresh(ours, with_for_update=True)
     status = _status(theirs)
-    if ours is None or status not in _MOVES[ours.status]:
+    if status not in _MOVES[ours.status]:
         return
     ours.status, ours.stripe_session_id = status, theirs.id
     if status is CheckoutStatus.SETTLED:
@@ -66,16 +71,12 @@ def _write(session: Session, theirs: StripeCheckoutSession, *, now: datetime) ->
 
 def _ours(session: Session, theirs: StripeCheckoutSession) -> Checkout | None:
     """Find our checkout by Stripe's id, or by ours where Stripe's was lost on its way."""
-    found = session.scalar(
-        sa.select(Checkout).where(Checkout.stripe_session_id == theirs.id).with_for_update()
-    )
+    found = session.scalar(sa.select(Checkout).where(Checkout.stripe_session_id == theirs.id))
     marked = as_id(theirs.client_reference_id)
     if found is not None or marked is None:
         return found
     return session.scalar(
-        sa.select(Checkout)
-        .where(Checkout.id == marked, Checkout.stripe_session_id.is_(None))
-        .with_for_update()
+        sa.select(Checkout).where(Checkout.id == marked, Checkout.stripe_session_id.is_(None))
     )
 
 

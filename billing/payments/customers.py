@@ -9,19 +9,19 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from billing import readers
 from billing.db import insert_ignore
-from billing.models import Checkout, Customer, Reader
+from billing.models import Checkout, Customer
 
 
 def reader_of(session: Session, customer_id: str, metadata: Mapping[str, str]) -> UUID | None:
-    """Return the reader an object of Stripe's belongs to, or None for a stranger's or a guest's."""
+    """Return the reader an object of Stripe's belongs to, or None for a stranger's or a guest's.
+
+    The reader is held from here on: nobody merges them before what follows is committed.
+    """
     customer = session.get(Customer, customer_id) if customer_id else None
-    if customer is not None:
-        return customer.reader_id
-    marked = as_id(metadata.get("reader", ""))
-    reader = session.get(Reader, marked) if marked else None
-    while reader is not None and reader.merged_into is not None:
-        reader = session.get(Reader, reader.merged_into)
+    named = customer.reader_id if customer else as_id(metadata.get("reader", ""))
+    reader = readers.hold(session, named) if named else None
     return reader.id if reader else None
 
 

@@ -59,6 +59,26 @@ def find(session: Session, reader_id: UUID) -> Reader | None:
     )
 
 
+def hold(session: Session, reader_id: UUID) -> Reader | None:
+    """Return who a reader is now, and keep them who they are until this transaction ends.
+
+    Whoever writes about a reader holds them first, before any other row that is theirs: merging
+    does the same, so neither waits for the other in a ring, and nothing is written about somebody
+    who was merged away a moment before.
+    """
+    asked: UUID | None = reader_id
+    held: Reader | None = None
+    while asked is not None:
+        held = session.scalar(
+            sa.select(Reader)
+            .where(Reader.id == asked)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+        asked = held.merged_into if held is not None else None
+    return held
+
+
 def address_of(reader: Reader) -> str:
     """Return where to write to a reader: the proved address, else the typed one, else ''."""
     return reader.email

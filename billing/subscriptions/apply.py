@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from billing import readers
 from billing.access.entitlements import follow_subscription
 from billing.catalogue.data import Catalogue
 from billing.catalogue.prices import find_price
@@ -48,9 +49,7 @@ def apply(
     Source: https://docs.stripe.com/webhooks#event-ordering
     """
     fence.check(session)
-    ours = session.scalar(
-        sa.select(Subscription).where(Subscription.stripe_subscription_id == theirs.id)
-    )
+    ours = _ours(session, theirs.id)
     if ours is not None and ours.status.ended:
         return ours
     price = find_price(session, theirs.price_id)
@@ -58,15 +57,30 @@ def apply(
         _ask_about_price(session, theirs, known=ours is not None, now=now)
         if ours is None:
             return None
+    begins = ours is None
     if ours is None and price is not None:
         ours = _begin(session, theirs, price, now)
     if ours is None:
         return None
     was_ending = ours.ends_on is not None
     _mirror(ours, theirs, price)
+    session.add(ours)
     session.flush()
+    if begins:
+        _refuse_second(session, ours, now)
     follow_subscription(session, ours, paywall=paywall, now=now)
     _tell(session, ours, theirs, was_ending=was_ending, catalogue=catalogue, now=now)
+    return ours
+
+
+def _ours(session: Session, stripe_subscription_id: str) -> Subscription | None:
+    """Find the mirror, and hold whoever it belongs to by now."""
+    ours = session.scalar(
+        sa.select(Subscription).where(Subscription.stripe_subscription_id == stripe_subscription_id)
+    )
+    if ours is not None:
+        reader = readers.hold(session, ours.reader_id)
+        ours.reader_id = reader.id if reader else ours.reader_id
     return ours
 
 
@@ -80,7 +94,7 @@ def _begin(
             return None
         raise UnknownReaderError(f"no reader for {theirs.id} of {theirs.customer_id}")
     link_customer(session, theirs.customer_id, reader_id, now=now)
-    ours = Subscription(
+    return Subscription(
         reader_id=reader_id,
         stripe_subscription_id=theirs.id,
         checkout_id=checkout_of(session, theirs.metadata),
@@ -89,22 +103,18 @@ def _begin(
         started_at=theirs.started,
         paid_until=theirs.started,
     )
-    session.add(ours)
-    _refuse_second(session, ours, now)
-    return ours
 
 
 def _refuse_second(session: Session, ours: Subscription, now: datetime) -> None:
     """Ask the staff to look where a reader has bought the same plan twice."""
-    with session.no_autoflush:
-        others = session.scalars(
-            sa.select(Subscription).where(
-                Subscription.reader_id == ours.reader_id,
-                Subscription.plan == ours.plan,
-                Subscription.stripe_subscription_id != ours.stripe_subscription_id,
-            )
+    others = session.scalars(
+        sa.select(Subscription).where(
+            Subscription.reader_id == ours.reader_id,
+            Subscription.plan == ours.plan,
+            Subscription.id != ours.id,
         )
-        doubled = [other.stripe_subscription_id for other in others if other.status.live]
+    )
+    doubled = [other.stripe_subscription_id for other in others if other.status.live]
     if doubled and ours.status.live:
         raise_task(
             session,
