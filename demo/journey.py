@@ -18,7 +18,7 @@ from demo.articles import Article
 from demo.browser import Browser, Page
 from demo.stack import OFFICER, Stack
 
-_PATIENCE: Final = 30.0  # seconds the worker may take to do what it owes
+_PATIENCE: Final = 120.0  # seconds; after a month of events the worker may have much in hand
 _APPEAL: Final = "95th-anniversary"
 
 
