@@ -9,15 +9,10 @@ from pathlib import Path
 import uvicorn
 
 from sandbox import api
-from sandbox.contract.operations import pinned_version
 from sandbox.kernel.app import create_app
-from sandbox.kernel.faults import Faults
 from sandbox.kernel.world import World
-from sandbox.pages.checkout import CheckoutPage
-from sandbox.pages.console import Console
-from sandbox.pages.control import Control
+from sandbox.pages import checkout, console, control
 
-_LOOPBACK = ("127.0.0.1", "localhost")
 _DAY = 24 * 3600
 _ROOMS = (api,)  # importing it registers its operations, and the engine's jobs
 
@@ -25,27 +20,15 @@ _ROOMS = (api,)  # importing it registers its operations, and the engine's jobs
 def main() -> None:
     """Serve until interrupted."""
     options = _options()
-    if options.host not in _LOOPBACK:
-        sys.exit(f"The sandbox listens on this machine only, not on {options.host}.")
     listening = _listen(options.port)
-    port = listening.getsockname()[1]
-    world = World(
-        options.data,
-        clock_file=options.clock_file,
-        start=-options.start_days_ago * _DAY,
-        version=pinned_version(),
+    url = f"http://localhost:{listening.getsockname()[1]}"
+    start = -options.start_days_ago * _DAY
+    world = World(options.data, url, options.clock_file, start=start)
+    app = create_app(
+        world, [route for page in (checkout, console, control) for route in page.routes(world)]
     )
-    world.url = f"http://localhost:{port}"
-    faults = Faults()
-    control = Control(world, faults)
-    pages = [
-        *CheckoutPage(world).routes(),
-        *Console(world, control).routes(),
-        *control.routes(),
-    ]
-    app = create_app(world, faults, [*pages])
     config = uvicorn.Config(app, log_level="warning", access_log=False)
-    print(f"sandbox ready {world.url}", flush=True)  # noqa: T201 - others wait for this line
+    print(f"sandbox ready {url}", flush=True)  # noqa: T201 - others wait for this line
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])
 
@@ -53,7 +36,6 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--port", type=int, default=8420, help="0 takes any free port")
-    parser.add_argument("--host", default="127.0.0.1", help="this machine only")
     parser.add_argument("--data", type=Path, required=True, help="directory for its SQLite file")
     parser.add_argument("--clock-file", type=Path, help="write the clock's offset here, in seconds")
     parser.add_argument(
@@ -63,6 +45,7 @@ def _options() -> argparse.Namespace:
 
 
 def _listen(port: int) -> socket.socket:
+    """Listen on this machine only."""
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

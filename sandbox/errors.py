@@ -14,16 +14,12 @@ class StripeError(Exception):
     Attributes:
         status: the HTTP status.
         body: what stands under `error` in the answer.
-        keeps_effects: whether what happened before stays (a declined card leaves its charge).
     """
 
-    def __init__(
-        self, status: int, kind: str, message: str, *, keeps_effects: bool = False, **extra: Any
-    ) -> None:
+    def __init__(self, status: int, kind: str, message: str, **extra: Any) -> None:
         """Describe the refusal; `extra` holds code, param, decline_code and the like."""
         super().__init__(message)
         self.status = status
-        self.keeps_effects = keeps_effects
         self.body = {"type": kind, "message": message}
         self.body |= {key: value for key, value in extra.items() if value is not None}
         if "code" in self.body:
@@ -35,12 +31,16 @@ def invalid(message: str, *, param: str | None = None, code: str | None = None) 
     return StripeError(400, "invalid_request_error", message, param=param, code=code)
 
 
+def lacking(param: str) -> StripeError:
+    """Refuse a request without a parameter it needs."""
+    message = f"Missing required param: {param}."
+    return invalid(message, param=param, code="parameter_missing")
+
+
 def missing(kind: str, ident: str, *, param: str = "id", status: int = 404) -> StripeError:
     """Say that an id names nothing: 404 for the object itself, 400 for one it refers to."""
-    message = f"No such {kind}: '{ident}'"
-    return StripeError(
-        status, "invalid_request_error", message, code="resource_missing", param=param
-    )
+    said = {"code": "resource_missing", "param": param}
+    return StripeError(status, "invalid_request_error", f"No such {kind}: '{ident}'", **said)
 
 
 def unauthorized(message: str) -> StripeError:

@@ -7,67 +7,51 @@ from typing import Any
 
 from sandbox.errors import StripeError, invalid
 from sandbox.kernel.calls import Call, operation
-from sandbox.kernel.metadata import merged
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
-_PRODUCT = "active description images name shippable statement_descriptor unit_label url"
-_PRICE = "active lookup_key nickname tax_behavior"
-_RECURRING = "recurring.interval recurring.interval_count recurring.usage_type"
+_PRODUCT = "active description name metadata"
+_PRICE = "active lookup_key nickname metadata"
 
 
-@operation("POST", "/v1/products", f"{_PRODUCT} id metadata")
+@operation("POST", "/v1/products", f"{_PRODUCT} id")
 def create_product(world: World, call: Call) -> Doc:
     """Create a product; an id of one's own is allowed, once."""
     ident = call.params.get("id")
     if ident and world.store.get(ident):
         message = f"Product already exists: {ident}"
         raise invalid(message, param="id", code="resource_already_exists")
-    return _new_product(world, call.picked(f"{_PRODUCT} id metadata"))
+    return _new_product(world, call.picked(f"{_PRODUCT} id"))
 
 
-@operation("POST", "/v1/products/{id}", f"{_PRODUCT} metadata default_price")
+@operation("POST", "/v1/products/{id}", _PRODUCT)
 def update_product(world: World, call: Call) -> Doc:
     """Change a product; its prices stay as they are."""
     product = world.get("product", call.id)
-    fields = call.picked(f"{_PRODUCT} default_price") | {"updated": world.now}
-    if fields.get("default_price"):
-        world.get("price", fields["default_price"], param="default_price", status=400)
-    if "metadata" in call.params:
-        fields["metadata"] = merged(product["metadata"], call.params["metadata"])
+    fields = call.picked(_PRODUCT, product) | {"updated": world.now}
     return world.change(product, fields, event="product.updated")
 
 
 @operation(
     "POST",
     "/v1/prices",
-    f"{_PRICE} {_RECURRING} currency unit_amount product metadata transfer_lookup_key "
-    "billing_scheme product_data.name product_data.active product_data.metadata "
-    "product_data.statement_descriptor product_data.unit_label product_data.id",
+    f"{_PRICE} currency product product_data.name recurring.interval recurring.interval_count "
+    "transfer_lookup_key unit_amount",
 )
 def create_price(world: World, call: Call) -> Doc:
     """Create a price for a product that exists, or for one made on the way."""
-    params = call.params
-    if params.get("billing_scheme") == "tiered":
-        raise invalid("The sandbox knows prices per unit only.", param="billing_scheme")
-    if "unit_amount" not in params:
-        raise invalid(
-            "Missing required param: unit_amount.", param="unit_amount", code="parameter_missing"
-        )
+    call.need("unit_amount")
     _claim_lookup_key(world, call)
-    fields = call.picked(f"{_PRICE} currency unit_amount product product_data metadata recurring")
+    fields = call.picked(f"{_PRICE} currency unit_amount product product_data recurring")
     return new_price(world, fields)
 
 
-@operation("POST", "/v1/prices/{price}", f"{_PRICE} metadata transfer_lookup_key")
+@operation("POST", "/v1/prices/{price}", f"{_PRICE} transfer_lookup_key")
 def update_price(world: World, call: Call) -> Doc:
     """Change what may be changed of a price: never its amount."""
     price = world.get("price", call.id)
     _claim_lookup_key(world, call, price["id"])
-    fields = call.picked(_PRICE)
-    if "metadata" in call.params:
-        fields["metadata"] = merged(price["metadata"], call.params["metadata"])
-    return world.change(price, fields, event="price.updated")
+    return world.change(price, call.picked(_PRICE, price), event="price.updated")
 
 
 def new_price(world: World, given: dict[str, Any]) -> Doc:
@@ -81,12 +65,10 @@ def new_price(world: World, given: dict[str, Any]) -> Doc:
         fields["product"] = _new_product(world, data)["id"]
     else:
         world.get("product", fields["product"], param="product", status=400)
-    recurring = fields.pop("recurring", None)
+    recurring = fields.get("recurring")
     if recurring is not None:
-        usual = {"interval_count": 1, "usage_type": "licensed"}
-        fields["recurring"] = {"meter": None, "trial_period_days": None} | usual | recurring
-    fields["currency"] = fields["currency"].lower()
-    fields["metadata"] = merged(None, fields.get("metadata"))
+        rhythm = {"interval_count": 1, "meter": None, "trial_period_days": None}
+        fields["recurring"] = rhythm | {"usage_type": "licensed"} | recurring
     defaults = {
         "active": True,
         "billing_scheme": "per_unit",
@@ -94,14 +76,14 @@ def new_price(world: World, given: dict[str, Any]) -> Doc:
         "type": "one_time" if recurring is None else "recurring",
         "unit_amount_decimal": str(fields["unit_amount"]),
     }
+    fields["currency"] = fields["currency"].lower()
     return world.create("price", defaults | fields, event="price.created")
 
 
 def _new_product(world: World, given: dict[str, Any]) -> Doc:
-    fields = given | {"metadata": merged(None, given.get("metadata")), "updated": world.now}
-    defaults = {"active": True, "type": "service", "default_price": None, "tax_code": None}
-    optional = {"statement_descriptor": None, "unit_label": None}
-    return world.create("product", defaults | optional | fields, event="product.created")
+    empty = dict.fromkeys(("default_price", "statement_descriptor", "tax_code", "unit_label"))
+    defaults = empty | {"active": True, "type": "service", "updated": world.now}
+    return world.create("product", defaults | given, event="product.created")
 
 
 def _claim_lookup_key(world: World, call: Call, ident: str = "") -> None:

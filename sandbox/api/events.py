@@ -21,7 +21,7 @@ def retrieve_event(world: World, call: Call) -> Doc:
     return event
 
 
-@operation("GET", "/v1/events", f"type types delivery_success {PAGING}")
+@operation("GET", "/v1/events", f"type types {PAGING}")
 def list_events(world: World, call: Call) -> Doc:
     """List events of the last thirty days, by type or group of types (`invoice.*`)."""
     if {"type", "types"} <= call.params.keys():
@@ -29,7 +29,4 @@ def list_events(world: World, call: Call) -> Doc:
     types = call.params.get("types") or [call.params.get("type", "*")]
     wanted = " OR ".join(["json_extract(doc, '$.type') GLOB ?"] * len(types))
     condition = f"json_extract(doc, '$.created') >= ? AND ({wanted})"
-    if "delivery_success" in call.params:
-        sign = "=" if call.params["delivery_success"] else ">"
-        condition += f" AND json_extract(doc, '$.pending_webhooks') {sign} 0"
     return page(world, call, "event", and_=(condition, world.now - _KEPT_SECONDS, *types))

@@ -1,14 +1,12 @@
 """What the API only reads: most resources are shown and listed alike, so a table says it all."""
 
-from collections.abc import Mapping
-from typing import Final
-
+from sandbox.engine.balance import balance
 from sandbox.kernel.calls import Call, operation
-from sandbox.kernel.paging import PAGING, page, params_of
+from sandbox.kernel.paging import PAGING, first_of, page, params_of
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
-_ONE: Final[Mapping[str, str]] = {
+_ONE = {
     "/v1/balance_transactions/{id}": "balance_transaction",
     "/v1/charges/{charge}": "charge",
     "/v1/checkout/sessions/{session}": "checkout.session",
@@ -23,32 +21,34 @@ _ONE: Final[Mapping[str, str]] = {
     "/v1/webhook_endpoints/{webhook_endpoint}": "webhook_endpoint",
 }
 # The filters of each list; `param:path` where the param and the field have different names.
-_MANY: Final[Mapping[str, tuple[str, str]]] = {
-    "/v1/balance_transactions": ("balance_transaction", "currency source type"),
+_MANY = {
+    "/v1/balance_transactions": ("balance_transaction", "source type"),
     "/v1/charges": ("charge", "customer payment_intent"),
-    "/v1/checkout/sessions": (
-        "checkout.session",
-        "customer customer_details.email payment_intent status subscription",
-    ),
+    "/v1/checkout/sessions": ("checkout.session", "customer payment_intent status subscription"),
     "/v1/customers": ("customer", "email"),
-    "/v1/invoice_payments": (
-        "invoice_payment",
-        "invoice status payment.type payment.payment_intent",
-    ),
+    "/v1/invoice_payments": ("invoice_payment", "invoice payment.type payment.payment_intent"),
     "/v1/invoices": (
         "invoice",
         "customer status subscription:parent.subscription_details.subscription",
     ),
     "/v1/payment_intents": ("payment_intent", "customer"),
-    "/v1/payment_methods": ("payment_method", "customer type"),
-    "/v1/prices": (
-        "price",
-        "active currency lookup_keys:lookup_key product recurring.interval type",
-    ),
+    "/v1/prices": ("price", "active lookup_keys:lookup_key product"),
     "/v1/products": ("product", "active ids:id"),
     "/v1/refunds": ("refund", "charge payment_intent"),
     "/v1/webhook_endpoints": ("webhook_endpoint", ""),
 }
+
+
+@operation("GET", "/v1/balance")
+def retrieve_balance(world: World, _: Call) -> Doc:
+    """Return the balance."""
+    return balance(world)
+
+
+@operation("GET", "/v1/invoices/{invoice}/lines", "limit")
+def list_lines(world: World, call: Call) -> Doc:
+    """List the lines of an invoice."""
+    return first_of(world.get("invoice", call.id)["lines"]["data"], call)
 
 
 def _show(path: str, name: str) -> None:

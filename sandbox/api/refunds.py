@@ -1,4 +1,4 @@
-"""Refunds, as the API makes and shows them.
+"""Refunds, as the API makes them.
 
 Source: https://docs.stripe.com/api/refunds
 """
@@ -6,7 +6,6 @@ Source: https://docs.stripe.com/api/refunds
 from sandbox.engine.refund import refund
 from sandbox.errors import invalid
 from sandbox.kernel.calls import Call, operation
-from sandbox.kernel.metadata import merged
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
@@ -14,22 +13,16 @@ from sandbox.kernel.world import World
 @operation("POST", "/v1/refunds", "amount charge metadata payment_intent reason")
 def create_refund(world: World, call: Call) -> Doc:
     """Refund a charge, or the charge that paid an intent."""
-    params = call.params
-    if ("charge" in params) == ("payment_intent" in params):
+    if ("charge" in call.params) == ("payment_intent" in call.params):
         raise invalid("Pass either charge or payment_intent.", param="charge")
-    ident = params.get("charge")
+    ident = call.params.get("charge")
     if ident is None:
-        intent = world.get(
-            "payment_intent", params["payment_intent"], param="payment_intent", status=400
-        )
-        ident = intent["latest_charge"]
+        given = call.params["payment_intent"]
+        intent = world.get("payment_intent", given, param="payment_intent", status=400)
         if intent["status"] != "succeeded":
             message = f"This PaymentIntent ({intent['id']}) does not have a successful charge."
             raise invalid(message, param="payment_intent")
-    return refund(
-        world,
-        world.get("charge", ident, param="charge", status=400),
-        amount=params.get("amount"),
-        reason=params.get("reason"),
-        metadata=merged(None, params.get("metadata")),
-    )
+        ident = intent["latest_charge"]
+    charge = world.get("charge", ident, param="charge", status=400)
+    fields = call.picked("metadata reason")
+    return refund(world, charge, amount=call.params.get("amount"), fields=fields)

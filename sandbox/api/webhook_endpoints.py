@@ -8,40 +8,34 @@ from urllib.parse import urlsplit
 from sandbox.errors import invalid, not_simulated
 from sandbox.kernel.calls import Call, operation
 from sandbox.kernel.ids import token
-from sandbox.kernel.metadata import merged
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
+_FIELDS = "url enabled_events description metadata"
 
-@operation("POST", "/v1/webhook_endpoints", "url enabled_events description metadata api_version")
+
+@operation("POST", "/v1/webhook_endpoints", f"{_FIELDS} api_version")
 def create_endpoint(world: World, call: Call) -> Doc:
     """Create an endpoint; its secret is shown here and never again."""
     _check_url(call)
     version = call.params.get("api_version", world.version)
     if version != world.version:
         raise not_simulated(f"events of API version {version}", param="api_version")
-    fields = call.picked("url enabled_events description api_version") | {"status": "enabled"}
-    fields["metadata"] = merged(None, call.params.get("metadata"))
+    fields = call.picked(f"{_FIELDS} api_version") | {"status": "enabled"}
     endpoint = world.create("webhook_endpoint", fields)
     secret = f"whsec_{token(32)}"
     world.store.db.execute("INSERT INTO secret VALUES (?, ?)", (endpoint["id"], secret))
     return endpoint | {"secret": secret}
 
 
-@operation(
-    "POST",
-    "/v1/webhook_endpoints/{webhook_endpoint}",
-    "url enabled_events description metadata disabled",
-)
+@operation("POST", "/v1/webhook_endpoints/{webhook_endpoint}", f"{_FIELDS} disabled")
 def update_endpoint(world: World, call: Call) -> Doc:
     """Change an endpoint, or switch it off and on."""
     endpoint = world.get("webhook_endpoint", call.id)
     _check_url(call)
-    fields = call.picked("url enabled_events description")
+    fields = call.picked(_FIELDS, endpoint)
     if "disabled" in call.params:
         fields["status"] = "disabled" if call.params["disabled"] else "enabled"
-    if "metadata" in call.params:
-        fields["metadata"] = merged(endpoint["metadata"], call.params["metadata"])
     return world.change(endpoint, fields)
 
 

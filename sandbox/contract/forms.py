@@ -5,14 +5,20 @@ is refused with the error Stripe gives, naming the parameter in bracket form.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterable
 from typing import Any
 
 from sandbox.contract.schemas import Schema, alternatives
-from sandbox.errors import StripeError, invalid
+from sandbox.errors import StripeError, invalid, lacking
 
 _KEY_PARTS = re.compile(r"[^\[\]]+|(?<=\[)(?=\])")
+# What a scalar looks like, and the error code of one that does not.
+_SCALARS = {
+    "integer": (r"-?\d+", "parameter_invalid_integer"),
+    "boolean": (r"true|false", None),
+    "number": (r"-?\d+(\.\d+)?", None),
+    "decimal": (r"-?\d+(\.\d+)?", None),
+}
 
 
 def unflatten(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -31,77 +37,60 @@ def unflatten(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     return root
 
 
-def read(params: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+def read(value: Any, schema: Schema, name: str = "") -> Any:
     """Check params against their schema and give each value its type.
+
+    A value may be one of several things: it is read as the first that fits, and refused as the
+    likeliest one would.
 
     Raises:
         StripeError: 400 with `param`, as Stripe words it.
 
     Source: https://docs.stripe.com/error-codes
     """
-    result: dict[str, Any] = _Reader(schema).value(dict(params), schema, "")
-    return result
+    refusals: list[StripeError] = []
+    for option in alternatives(schema):
+        try:
+            return _read_as(value, option, name)
+        except StripeError as refusal:
+            refusals.append(refusal)
+    raise max(refusals, key=lambda refusal: len(refusal.body.get("param", "")))
 
 
-class _Reader:
-    def __init__(self, root: Schema) -> None:
-        self.root = root
+def _read_as(value: Any, schema: Schema, name: str) -> Any:
+    if "enum" in schema:
+        return _choice(value, schema["enum"], name)
+    match schema.get("type"), value:
+        case None, _:
+            return value
+        case "object", dict():
+            return _hash(value, schema, name)
+        case "array", dict() if all(key.isdigit() for key in value):
+            items = [value[key] for key in sorted(value, key=int)]
+            return [read(item, schema["items"], f"{name}[{i}]") for i, item in enumerate(items)]
+        case str(kind), str() if kind not in {"object", "array"}:
+            return _scalar(value, schema.get("format", kind), name)
+        case kind, _:
+            raise invalid(f"Invalid {kind}", param=name)
 
-    def value(self, value: Any, schema: Schema, name: str) -> Any:
-        """Read one value as the alternative that fits; else refuse as the likeliest one would."""
-        refusals: list[StripeError] = []
-        for option in alternatives(schema, self.root):
-            try:
-                return self._as(value, option, name)
-            except StripeError as refusal:
-                refusals.append(refusal)
-        raise max(refusals, key=lambda refusal: len(refusal.body.get("param", "")))
 
-    def _as(self, value: Any, schema: Schema, name: str) -> Any:
-        if "enum" in schema:
-            return _choice(value, schema["enum"], name)
-        match schema.get("type"), value:
-            case "object", dict():
-                return self._hash(value, schema, name)
-            case "object", _:
-                raise invalid("Invalid object", param=name)
-            case "array", dict() if all(key.isdigit() for key in value):
-                items = [value[key] for key in sorted(value, key=int)]
-                return [
-                    self.value(item, schema["items"], f"{name}[{i}]")
-                    for i, item in enumerate(items)
-                ]
-            case "array", _:
-                raise invalid("Invalid array", param=name)
-            case None, _:
-                return value
-            case str(kind), str():
-                return _scalar(value, kind, schema.get("format"), name)
-            case _:
-                raise invalid(f"Invalid {schema['type']}: {value}", param=name)
-
-    def _hash(self, value: dict[str, Any], schema: Schema, name: str) -> dict[str, Any]:
-        known = schema.get("properties", {})
-        others = schema.get("additionalProperties")
-        for required in schema.get("required", ()):
-            if required not in value:
-                param = _inside(name, required)
-                raise invalid(
-                    f"Missing required param: {param}.", param=param, code="parameter_missing"
-                )
-        read = {}
-        for key, item in value.items():
-            param = _inside(name, key)
-            if key in known:
-                read[key] = self.value(item, known[key], param)
-            elif isinstance(others, dict):
-                # A free-form hash such as metadata: an empty value means "unset this key".
-                read[key] = item if item == "" else self.value(item, others, param)
-            else:
-                raise invalid(
-                    f"Received unknown parameter: {param}", param=param, code="parameter_unknown"
-                )
-        return read
+def _hash(value: dict[str, Any], schema: Schema, name: str) -> dict[str, Any]:
+    known, others = schema.get("properties", {}), schema.get("additionalProperties")
+    for required in schema.get("required", ()):
+        if required not in value:
+            raise lacking(_inside(name, required))
+    found = {}
+    for key, item in value.items():
+        param = _inside(name, key)
+        if key in known:
+            found[key] = read(item, known[key], param)
+        elif isinstance(others, dict):
+            # A free-form hash such as metadata: an empty value means "unset this key".
+            found[key] = item if item == "" else read(item, others, param)
+        else:
+            message = f"Received unknown parameter: {param}"
+            raise invalid(message, param=param, code="parameter_unknown")
+    return found
 
 
 def _inside(name: str, key: str) -> str:
@@ -112,30 +101,25 @@ def _choice(value: Any, choices: list[Any], name: str) -> Any:
     for choice in choices:
         if value == (str(choice).lower() if isinstance(choice, bool) else str(choice)):
             return choice
-    options = ", ".join(str(choice) for choice in choices[:-1]) + f", or {choices[-1]}"
-    listed = options if len(choices) > 1 else str(choices[0])
-    raise invalid(f"Invalid {name}: must be one of {listed}", param=name)
+    raise invalid(f"Invalid {name}: must be one of {', '.join(map(str, choices))}", param=name)
 
 
-def _scalar(value: str, kind: str, form: str | None, name: str) -> str | int | float | bool:
+def _scalar(value: str, kind: str, name: str) -> str | int | float | bool:
     if value == "":
         message = (
             f"You passed an empty string for '{name}'. We assume empty values are an attempt to "
             f"unset a parameter; however '{name}' cannot be unset."
         )
         raise invalid(message, param=name, code="parameter_invalid_empty")
-    if kind == "integer":
-        if not re.fullmatch(r"-?\d+", value):
-            message = f"Invalid integer: {value}"
-            raise invalid(message, param=name, code="parameter_invalid_integer")
-        return int(value)
-    if kind == "boolean":
-        if value not in {"true", "false"}:
-            raise invalid(f"Invalid boolean: {value}", param=name)
-        return value == "true"
-    if kind == "number" or form == "decimal":
-        try:
-            return value if form == "decimal" and Decimal(value).is_finite() else float(value)
-        except (InvalidOperation, ValueError):
-            raise invalid(f"Invalid decimal: {value}", param=name) from None
-    return value
+    pattern, code = _SCALARS.get(kind, (".*", None))
+    if not re.fullmatch(pattern, value, re.DOTALL | re.ASCII):
+        raise invalid(f"Invalid {kind}: {value}", param=name, code=code)
+    match kind:
+        case "integer":
+            return int(value)
+        case "boolean":
+            return value == "true"
+        case "number":
+            return float(value)
+        case _:
+            return value

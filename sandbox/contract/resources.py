@@ -6,7 +6,7 @@ from typing import Any, Literal
 import jsonschema_rs
 
 from sandbox.contract.absent import may_be_absent
-from sandbox.contract.schemas import Schema, alternatives, follow, is_resource, resource_schema
+from sandbox.contract.schemas import Schema, alternatives, is_resource, resource_schema
 
 
 class ContractBrokenError(AssertionError):
@@ -19,10 +19,7 @@ def skeleton(name: str) -> dict[str, Any]:
     What Stripe always fills in (amounts, dates, states) is left out, so that forgetting it fails
     the check instead of passing with a made-up value.
     """
-    root = resource_schema(name)
-    return _empty_hash(follow(root, root), root, may_be_absent(name) or frozenset()) | {
-        "object": name
-    }
+    return _empty(resource_schema(name), may_be_absent(name) or frozenset()) | {"object": name}
 
 
 def check(doc: dict[str, Any]) -> None:
@@ -44,24 +41,22 @@ def check(doc: dict[str, Any]) -> None:
 
 def fields(name: str) -> frozenset[str]:
     """Return the names of a resource's own fields."""
-    root = resource_schema(name)
-    return frozenset(follow(root, root)["properties"])
+    return frozenset(resource_schema(name)["properties"])
 
 
 def held(name: str, path: list[str]) -> Literal["", "one", "page"]:
     """Say what the field at `path` holds: nothing of the kind, another resource, a page of them."""
-    root = resource_schema(name)
-    nodes: list[Schema] = [follow(root, root)]
+    nodes: list[Schema] = [resource_schema(name)]
     for part in path:
         nodes = [
             option
             for node in nodes
             if part in node.get("properties", {})
-            for option in alternatives(node["properties"][part], root)
+            for option in alternatives(node["properties"][part])
         ]
-    items = [o for n in nodes if "items" in n for o in alternatives(n["items"], root)]
     if any("page" in node for node in nodes):
         return "page"
+    items = [option for node in nodes if "items" in node for option in alternatives(node["items"])]
     return "one" if any("resource" in node for node in nodes + items) else ""
 
 
@@ -82,20 +77,20 @@ def _check_inside(value: Any) -> None:
                 _check_inside(item)
 
 
-def _empty_hash(schema: Schema, root: Schema, absent: frozenset[str]) -> dict[str, Any]:
+def _empty(schema: Schema, absent: frozenset[str] = frozenset()) -> dict[str, Any]:
     empty: dict[str, Any] = {}
     for name, field in schema.get("properties", {}).items():
-        options = list(alternatives(field, root))
+        options = alternatives(field)
         if name in absent:
             continue
-        if {"type": "null"} in options:
-            empty[name] = {} if name == "metadata" else None
+        if name == "metadata":
+            empty[name] = {}
+        elif {"type": "null"} in options:
+            empty[name] = None
         elif options[0].get("type") == "array":
             empty[name] = []
         elif options[0].get("type") == "boolean":
             empty[name] = False
         elif "properties" in options[0] and not {"resource", "page"} & options[0].keys():
-            empty[name] = _empty_hash(options[0], root, frozenset())
-        elif name == "metadata":
-            empty[name] = {}
+            empty[name] = _empty(options[0])
     return empty

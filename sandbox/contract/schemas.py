@@ -35,23 +35,24 @@ _SCALARS: Mapping[object, Schema] = {
     type(None): {"type": "null"},
     object: {},
     Any: {},
+    StripeObject: {"type": "object"},
+    UntypedStripeObject: {"type": "object"},
+    dict: {"type": "object"},
 }
 _UNIONS = (Union, types.UnionType)
 _LITERALS = (typing.Literal, te.Literal)
 _MARKERS = (te.NotRequired, typing.NotRequired, te.Required, typing.Required)
 
 
-@cache
 def resource_schema(name: str) -> Schema:
     """Return the schema of a resource by its `object` name, such as `checkout.session`."""
-    module, class_name = OBJECT_CLASSES[name]
-    return _Builder().root(getattr(importlib.import_module(module), class_name))
+    return schema_of(*OBJECT_CLASSES[name])
 
 
 @cache
-def params_schema(module: str, class_name: str) -> Schema:
-    """Return the schema of one operation's params."""
-    return _Builder().root(getattr(importlib.import_module(module), class_name))
+def schema_of(module: str, class_name: str) -> Schema:
+    """Return the schema of a resource class, or of one operation's params."""
+    return _class(getattr(importlib.import_module(module), class_name))
 
 
 def is_resource(name: object) -> bool:
@@ -59,111 +60,81 @@ def is_resource(name: object) -> bool:
     return isinstance(name, str) and name in OBJECT_CLASSES and name not in {"list", "event"}
 
 
-def follow(schema: Schema, root: Schema) -> Schema:
-    """Resolve a `$ref` into the definition it names."""
-    while "$ref" in schema:
-        schema = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
-    return schema
+def alternatives(schema: Schema) -> list[Schema]:
+    """Return what a value may be: the members of a union, or the schema itself."""
+    options: list[Schema] = schema.get("anyOf", [schema])
+    return options
 
 
-def alternatives(schema: Schema, root: Schema) -> Iterator[Schema]:
-    """Yield what a value may be: the members of a union, or the schema itself."""
-    schema = follow(schema, root)
-    for option in schema.get("anyOf", [schema]):
-        yield follow(option, root)
+@cache
+def _class(cls: type) -> Schema:
+    return _params(cls) if te.is_typeddict(cls) else _resource(cls)
 
 
-class _Builder:
-    """One schema with the definitions it needs."""
+def _params(cls: Any) -> Schema:
+    properties = {
+        name: _schema(annotation, cls)
+        for name, annotation in cls.__annotations__.items()
+        if name not in RequestOptions.__annotations__
+    }
+    return _hash(properties, sorted(cls.__required_keys__ & properties.keys()))
 
-    def __init__(self) -> None:
-        self.definitions: dict[str, Schema] = {}
 
-    def root(self, cls: type) -> Schema:
-        reference = self._reference(cls)
-        return {**reference, "$defs": self.definitions}
+def _resource(cls: Any) -> Schema:
+    renamed = getattr(cls, "_field_remappings", None) or {}
+    properties, required = {}, []
+    absent = may_be_absent(getattr(cls, "OBJECT_NAME", None))
+    for name, (annotation, owner) in _annotations(cls).items():
+        key = renamed.get(name, name)
+        schema = properties[key] = _schema(annotation, owner)
+        nullable = {"type": "null"} in schema.get("anyOf", ())
+        if (absent is not None and key not in absent) or not nullable:
+            required.append(key)
+    return _hash(properties, sorted(required)) if properties else {"type": "object"}
 
-    def _reference(self, cls: type) -> Schema:
-        key = f"{cls.__module__}.{cls.__qualname__}"
-        if key not in self.definitions:
-            self.definitions[key] = {}  # a placeholder first: classes may refer to themselves
-            build = self._params if te.is_typeddict(cls) else self._resource
-            self.definitions[key] = build(cls)
-        return {"$ref": f"#/$defs/{key}"}
 
-    def _params(self, cls: Any) -> Schema:
-        properties = {
-            name: self._schema(annotation, cls)
-            for name, annotation in cls.__annotations__.items()
-            if name not in RequestOptions.__annotations__
-        }
-        required = sorted(cls.__required_keys__ & properties.keys())
-        return _hash(properties, required)
+def _schema(annotation: Any, owner: type) -> Schema:
+    annotation = _resolved(annotation, owner)
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is None:
+        return _plain(annotation)
+    if origin in _UNIONS:
+        return _union(annotation, owner)
+    if origin in _LITERALS:
+        return {"enum": list(args)}
+    inner = _schema(args[-1], owner)
+    return inner if origin in _MARKERS else _around(inner, origin)
 
-    def _resource(self, cls: Any) -> Schema:
-        renamed = getattr(cls, "_field_remappings", None) or {}
-        properties, required = {}, []
-        absent = may_be_absent(getattr(cls, "OBJECT_NAME", None))
-        for name, (annotation, owner) in _annotations(cls).items():
-            key = renamed.get(name, name)
-            schema = properties[key] = self._schema(annotation, owner)
-            nullable = any(a == {"type": "null"} for a in schema.get("anyOf", ()))
-            if (absent is not None and key not in absent) or not nullable:
-                required.append(key)
-        if not properties:
-            return {"type": "object"}
-        return _hash(properties, sorted(required))
 
-    def _schema(self, annotation: Any, owner: type) -> Schema:
-        annotation = _resolved(annotation, owner)
-        origin, args = get_origin(annotation), get_args(annotation)
-        if origin is None:
-            return self._plain(annotation)
-        if origin in _UNIONS:
-            return self._union(annotation, owner)
-        if origin in _LITERALS:
-            return {"enum": list(args)}
-        inner = self._schema(args[-1], owner)
-        if origin in _MARKERS:
-            return inner
-        return _around(inner, origin)
+def _union(annotation: Any, owner: type) -> Schema:
+    members = list(_members(annotation, owner))
+    if any(get_origin(member) in _LITERALS and member != te.Literal[""] for member in members):
+        # `Literal[...] | str` is how the SDK stays open to the future; today the set is closed.
+        members = [member for member in members if member is not str]
+    options: list[Schema] = []
+    for member in members:
+        schema = _schema(member, owner)
+        if schema not in options:
+            options.append(schema)
+    return options[0] if len(options) == 1 else {"anyOf": options}
 
-    def _union(self, annotation: Any, owner: type) -> Schema:
-        members = list(_members(annotation, owner))
-        if any(get_origin(member) in _LITERALS and member != te.Literal[""] for member in members):
-            # `Literal[...] | str` is how the SDK stays open to the future; today the set is closed.
-            members = [member for member in members if member is not str]
-        options: list[Schema] = []
-        for member in members:
-            schema = self._schema(member, owner)
-            if schema not in options:
-                options.append(schema)
-        return options[0] if len(options) == 1 else {"anyOf": options}
 
-    def _plain(self, annotation: Any) -> Schema:
-        if annotation in _SCALARS:
-            return dict(_SCALARS[annotation])
-        if isinstance(annotation, typing.TypeVar):
-            return {}
-        if annotation in (StripeObject, UntypedStripeObject, dict):
-            return {"type": "object"}
-        name = getattr(annotation, "OBJECT_NAME", None)
-        return _by_name(name) if isinstance(name, str) else self._reference(annotation)
+def _plain(annotation: Any) -> Schema:
+    """Describe one class; another resource only by name, which `resource` says to `expand`."""
+    if isinstance(annotation, typing.TypeVar):
+        return {}
+    if annotation in _SCALARS:
+        return dict(_SCALARS[annotation])
+    name = getattr(annotation, "OBJECT_NAME", None)
+    if not isinstance(name, str):
+        return _class(annotation)
+    named = {"type": "object", "properties": {"object": {"const": name}}, "resource": name}
+    return {**named, "required": ["id", "object"]}
 
 
 def _hash(properties: Mapping[str, Schema], required: list[str]) -> Schema:
     schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
     return schema | ({"required": required} if required else {})
-
-
-def _by_name(name: str) -> Schema:
-    """Recognise another resource; `resource` is ours, for `expand`, and ignored by validators."""
-    return {
-        "type": "object",
-        "properties": {"object": {"const": name}},
-        "required": ["id", "object"],
-        "resource": name,
-    }
 
 
 def _around(inner: Schema, origin: Any) -> Schema:
@@ -186,14 +157,13 @@ def _page(item: Schema) -> Schema:
 
 def _annotations(cls: type) -> dict[str, tuple[Any, type]]:
     """Return a resource's own fields, each with the class whose module explains its names."""
-    found: dict[str, tuple[Any, type]] = {}
-    for base in reversed(cls.__mro__):
-        if base is StripeObject or not issubclass(base, StripeObject):
-            continue
-        for name, annotation in inspect.get_annotations(base).items():
-            if not name.startswith("_") and name != "OBJECT_NAME":
-                found[name] = (annotation, base)
-    return found
+    return {
+        name: (annotation, base)
+        for base in reversed(cls.__mro__)
+        if base is not StripeObject and issubclass(base, StripeObject)
+        for name, annotation in inspect.get_annotations(base).items()
+        if not name.startswith("_") and name != "OBJECT_NAME"
+    }
 
 
 def _members(annotation: Any, owner: type) -> Iterator[Any]:

@@ -1,6 +1,6 @@
 """The account's balance: every movement is one balance transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
 from typing import Any
 
 from sandbox.kernel.store import Doc
@@ -14,13 +14,13 @@ def move(
     amount: int,
     *,
     available_on: int,
-    fee_details: Sequence[Mapping[str, Any]] = (),
+    fees: list[dict[str, Any]] | None = None,
 ) -> Doc:
     """Record money coming in (positive) or going out (negative), with what Stripe keeps of it.
 
     Source: https://docs.stripe.com/reports/balance-transaction-types
     """
-    fee = sum(detail["amount"] for detail in fee_details)
+    fee = sum(each["amount"] for each in fees or [])
     pending = available_on > world.now
     fields = {
         "amount": amount,
@@ -29,7 +29,7 @@ def move(
         "currency": source["currency"],
         "description": source.get("description"),
         "fee": fee,
-        "fee_details": list(fee_details),
+        "fee_details": fees or [],
         "net": amount - fee,
         "reporting_category": kind,
         "source": source["id"],
@@ -57,11 +57,9 @@ def balance(world: World) -> Doc:
 
     Source: https://docs.stripe.com/api/balance/balance_object
     """
-    sums: dict[str, dict[str, int]] = {"available": {"gbp": 0}, "pending": {"gbp": 0}}
+    sums = {status: Counter({"gbp": 0}) for status in ("available", "pending")}
     for transaction in world.store.find("balance_transaction"):
-        of_status = sums[transaction["status"]]
-        currency = transaction["currency"]
-        of_status[currency] = of_status.get(currency, 0) + transaction["net"]
+        sums[transaction["status"]][transaction["currency"]] += transaction["net"]
     listed = {
         status: [
             {"amount": amount, "currency": currency, "source_types": {"card": amount}}

@@ -8,12 +8,11 @@ from sandbox.engine import payment, subscription
 from sandbox.engine.cards import Card, Decline
 from sandbox.engine.customer import new_customer
 from sandbox.kernel.ids import new_id
+from sandbox.kernel.metadata import merged
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World, job
 
-NO_TEXTS: Final = dict.fromkeys(
-    ("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")
-)
+_LIFE: Final = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,40 +23,52 @@ class Payer:
     name: str
     card: Card
     expiry: tuple[int, int]
-    country: str | None = None
+    country: str
     postal_code: str | None = None
-    agreed: bool = False
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Who pays, as charges and sessions tell it."""
+        address: dict[str, str | None] = dict.fromkeys(("city", "line1", "line2", "state"))
+        address |= {"country": self.country, "postal_code": self.postal_code}
+        return {"address": address, "email": self.email, "name": self.name, "phone": None}
 
 
 def open_session(
-    world: World, fields: Mapping[str, Any], items: list[dict[str, Any]], data: Mapping[str, Any]
+    world: World, given: Mapping[str, Any], items: list[dict[str, Any]], data: Mapping[str, Any]
 ) -> Doc:
     """Store a session and what it sells; `data` is for what the payment will create.
 
     Source: https://docs.stripe.com/payments/checkout/how-checkout-works
     """
-    ident = new_id("checkout.session")
-    always = fields["mode"] == "subscription"
-    session = world.create(
-        "checkout.session",
-        {
-            "id": ident,
-            "payment_method_collection": "always" if always else "if_required",
-            "payment_method_options": {},
-            "payment_method_types": ["card"],
-            "payment_status": "unpaid",
-            "status": "open",
-            "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
-            "ui_mode": "hosted_page",
-            "url": f"{world.url}/c/pay/{ident}",
-            **fields,
-        },
-    )
+    ident, expires_at = new_id("checkout.session"), world.now + _LIFE
+    subscribing = given["mode"] == "subscription"
+    texts = ("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")
+    total = sum(item["amount_total"] for item in items)
+    fields = {
+        "id": ident,
+        "amount_subtotal": total,
+        "amount_total": total,
+        "currency": items[0]["currency"],
+        "custom_text": dict.fromkeys(texts),
+        "customer_creation": None if subscribing or "customer" in given else "if_required",
+        "expires_at": expires_at,
+        "payment_method_collection": "always" if subscribing else "if_required",
+        "payment_method_options": {},
+        "payment_method_types": ["card"],
+        "payment_status": "unpaid",
+        "status": "open",
+        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
+        "ui_mode": "hosted_page",
+        "url": f"{world.url}/c/pay/{ident}",
+        **given,
+    }
+    session = world.create("checkout.session", fields)
     for item in items:
         world.create("item", {**item, "metadata": {}}, parent=ident)
-    hidden = {"id": f"{ident}:data", "object": "_session_data", **data}
-    world.store.insert(hidden, parent=ident)
-    world.schedule(session["expires_at"], "checkout.session.due", ident)
+    kept = {**data, "metadata": merged({}, data.get("metadata", {}))}
+    world.store.set_setting(ident, kept)
+    world.schedule(expires_at, "checkout.session.due", ident)
     return session
 
 
@@ -66,20 +77,24 @@ def pay(world: World, session: Doc, payer: Payer) -> Decline | None:
 
     Source: https://docs.stripe.com/checkout/fulfillment
     """
-    customer = session["customer"]
-    if payer.card.now is None:
-        customer = _customer(world, session, payer)
+    customer, subscribing = session["customer"], session["mode"] == "subscription"
+    accepted = payer.card.now is None
+    if subscribing and accepted and not customer:
+        told = ("address", "email", "name")
+        customer = new_customer(world, {name: payer.details[name] for name in told})["id"]
     intent = _intent(world, session, customer)
-    method = payment.new_method(world, payer.card, _billing(payer), payer.expiry)
-    keeps = session["mode"] == "subscription" or intent["setup_future_usage"]
-    if keeps and customer and payer.card.now is None:
+    method = payment.new_method(world, payer.card, payer.details, payer.expiry)
+    if subscribing and accepted:
         method = payment.attach(world, method, customer)
     intent, decline = payment.attempt(world, intent, method, present=True)
     if decline is not None:
         return decline
-    made = {"customer": customer, "consent": _consent(session, payer)}
-    if session["mode"] == "subscription":
-        made |= _subscribe(world, session, intent, method["id"])
+    made = {"customer": customer}
+    if subscribing:
+        items = world.store.children(session["id"], "item")
+        metadata = world.store.setting(session["id"], {})["metadata"]
+        begun = subscription.start(world, items, intent, metadata)
+        made |= {"subscription": begun["id"], "invoice": begun["latest_invoice"]}
     _complete(world, session, made, payer)
     return None
 
@@ -103,86 +118,27 @@ def _look(world: World, ident: str) -> None:
         expire(world, session)
 
 
-def _customer(world: World, session: Doc, payer: Payer) -> str | None:
-    wanted = session["mode"] == "subscription" or session["customer_creation"] == "always"
-    future = _data(world, session).get("setup_future_usage")
-    if session["customer"] or not (wanted or future):
-        ident: str | None = session["customer"]
-        return ident
-    fields = {"email": payer.email, "name": payer.name, "address": _address(payer)}
-    created: str = new_customer(world, fields)["id"]
-    return created
-
-
 def _intent(world: World, session: Doc, customer: str | None) -> Doc:
     """Return the session's one intent: a second card is a second try of the same payment."""
     for intent in world.store.children(session["id"], "payment_intent"):
         return world.change(intent, {"customer": customer})
-    data = _data(world, session)
-    subscribing = session["mode"] == "subscription"
-    terms = payment.Terms(
-        amount=session["amount_total"],
-        currency=session["currency"],
-        customer=customer,
-        description="Subscription creation" if subscribing else data.get("description"),
-        metadata={} if subscribing else data.get("metadata"),
-        receipt_email=data.get("receipt_email"),
-        setup_future_usage="off_session" if subscribing else data.get("setup_future_usage"),
-    )
-    intent = payment.open_intent(world, terms, parent=session["id"])
-    if not subscribing:
+    terms = {"setup_future_usage": "off_session", "description": "Subscription creation"}
+    if session["mode"] == "payment":
+        terms = world.store.setting(session["id"], {})
+    terms |= {"amount": session["amount_total"], "currency": session["currency"]}
+    intent = payment.open_intent(world, terms | {"customer": customer}, parent=session["id"])
+    if session["mode"] == "payment":
         session |= world.change(session, {"payment_intent": intent["id"]})
     return intent
 
 
-def _subscribe(world: World, session: Doc, intent: Doc, method: str) -> dict[str, str]:
-    data = _data(world, session)
-    order = subscription.Order(
-        customer=intent["customer"],
-        lines=[
-            (item["price"], item["quantity"])
-            for item in world.store.children(session["id"], "item")
-        ],
-        method=method,
-        metadata=data.get("metadata") or {},
-        description=data.get("description"),
-    )
-    made = subscription.start_paid(world, order, intent)
-    return {"subscription": made["id"], "invoice": made["latest_invoice"]}
-
-
 def _complete(world: World, session: Doc, made: Mapping[str, Any], payer: Payer) -> None:
-    details: dict[str, Any] = {
-        "address": _address(payer),
-        "business_name": None,
-        "email": payer.email,
-        "individual_name": None,
-        "name": payer.name,
-        "phone": None,
-        "tax_exempt": "none",
-        "tax_ids": [],
+    names = dict.fromkeys(("business_name", "individual_name"))
+    fields: dict[str, Any] = {
+        "collected_information": names | {"shipping_details": None},
+        "customer_details": payer.details | names | {"tax_exempt": "none", "tax_ids": []},
+        "payment_status": "paid",
+        "status": "complete",
+        "url": None,
     }
-    collected = dict.fromkeys(("business_name", "individual_name", "shipping_details"))
-    fields: dict[str, Any] = {"status": "complete", "payment_status": "paid", "url": None}
-    fields |= {"customer_details": details, "collected_information": collected}
     world.change(session, {**fields, **made}, event="checkout.session.completed")
-
-
-def _consent(session: Doc, payer: Payer) -> dict[str, str | None] | None:
-    if session["consent_collection"] is None:
-        return None
-    return {"promotions": None, "terms_of_service": "accepted" if payer.agreed else None}
-
-
-def _data(world: World, session: Doc) -> Doc:
-    return world.store.get(f"{session['id']}:data") or {}
-
-
-def _billing(payer: Payer) -> dict[str, Any]:
-    known = {"address": _address(payer), "email": payer.email, "name": payer.name}
-    return known | {"phone": None, "tax_id": None}
-
-
-def _address(payer: Payer) -> dict[str, str | None]:
-    empty: dict[str, str | None] = dict.fromkeys(("city", "line1", "line2", "state"))
-    return empty | {"country": payer.country or "GB", "postal_code": payer.postal_code}

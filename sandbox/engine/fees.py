@@ -6,33 +6,25 @@ makes a demonstration unrealistic and nothing wrong.
 Source: https://support.stripe.com/questions/pricing-updates-for-businesses-in-the-united-kingdom
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-# Region of the card: hundredths of a per cent, and minor units on top.
-CARD_FEES: Final[Mapping[str, tuple[int, int]]] = {
-    "uk": (150, 20),
-    "eea": (250, 20),
-    "international": (325, 20),
-}
+# A British card: hundredths of a per cent, and minor units on top.
+SHARE: Final = 150
+FIXED: Final = 20
 AVAILABLE_AFTER_BUSINESS_DAYS: Final = 3
 _SATURDAY: Final = 5
 
 
-def card_fee(amount: int, currency: str, region: str) -> list[dict[str, Any]]:
-    """Return the fee of a card payment as `fee_details`; half a penny is rounded up."""
-    share, fixed = CARD_FEES[region]
-    fee = (amount * share + 5000) // 10000 + fixed
-    return [
-        {
-            "amount": fee,
-            "application": None,
-            "currency": currency,
-            "description": "Stripe processing fees",
-            "type": "stripe_fee",
-        }
-    ]
+def card_fee(amount: int, currency: str) -> dict[str, Any]:
+    """Return the fee of a card payment as one of `fee_details`; half a penny is rounded up."""
+    return {
+        "amount": (amount * SHARE + 5000) // 10000 + FIXED,
+        "application": None,
+        "currency": currency,
+        "description": "Stripe processing fees",
+        "type": "stripe_fee",
+    }
 
 
 def available_on(moment: int) -> int:

@@ -14,6 +14,11 @@ DRAFT_SECONDS: Final = 3600  # how long a renewal stays a draft
 # Stripe's smart schedule cannot be copied; its default ends the same way.
 RETRY_DAYS: Final = (1, 3, 5, 7, 9, 11, 14)
 _DAY = 24 * 3600
+_TOTALS = "amount_due amount_remaining subtotal subtotal_excluding_tax total total_excluding_tax"
+_NOTHINGS = (
+    "amount_overpaid amount_paid amount_shipping starting_balance "
+    "post_payment_credit_notes_amount pre_payment_credit_notes_amount"
+)
 
 
 def draft(world: World, subscription: Doc, reason: str, period: tuple[int, int]) -> Doc:
@@ -68,7 +73,7 @@ def finalize(world: World, invoice: Doc) -> Doc:
         "effective_at": world.now,
         "number": f"{customer['invoice_prefix']}-{number:04d}",
         "status": "open",
-        "status_transitions": invoice["status_transitions"] | {"finalized_at": world.now},
+        **_reached(world, invoice, "finalized_at"),
     }
     return world.change(invoice, fields, event="invoice.finalized")
 
@@ -90,15 +95,13 @@ def ask(world: World, invoice: Doc, intent: Doc) -> Doc:
 
 
 def open_payment(world: World, invoice: Doc) -> Doc:
-    """Open the intent an invoice is collected with."""
-    terms = payment.Terms(
-        amount=invoice["amount_due"],
-        currency=invoice["currency"],
-        customer=invoice["customer"],
-        description="Subscription update"
-        if invoice["billing_reason"] == "subscription_cycle"
-        else "Subscription creation",
-    )
+    """Open the intent a renewal is collected with."""
+    terms = {
+        "amount": invoice["amount_due"],
+        "currency": invoice["currency"],
+        "customer": invoice["customer"],
+        "description": "Subscription update",
+    }
     intent = payment.open_intent(world, terms, parent=invoice["id"])
     ask(world, invoice, intent)
     return intent
@@ -109,12 +112,9 @@ def mark_paid(world: World, invoice: Doc) -> Doc:
 
     Source: https://docs.stripe.com/billing/subscriptions/webhooks
     """
-    paid = world.now
-    for payment_ in world.store.find("invoice_payment", {"invoice": invoice["id"]}):
-        transitions = payment_["status_transitions"] | {"paid_at": paid}
+    for asked in world.store.find("invoice_payment", {"invoice": invoice["id"]}):
         done = {"status": "paid", "amount_paid": invoice["amount_due"]}
-        done |= {"status_transitions": transitions}
-        world.change(payment_, done, event="invoice_payment.paid")
+        world.change(asked, done | _reached(world, asked, "paid_at"), event="invoice_payment.paid")
     fields = {
         "amount_paid": invoice["amount_due"],
         "amount_remaining": 0,
@@ -123,7 +123,7 @@ def mark_paid(world: World, invoice: Doc) -> Doc:
         "auto_advance": False,
         "next_payment_attempt": None,
         "status": "paid",
-        "status_transitions": invoice["status_transitions"] | {"paid_at": paid},
+        **_reached(world, invoice, "paid_at"),
     }
     invoice = world.change(invoice, fields, event="invoice.paid")
     world.emit("invoice.payment_succeeded", invoice)
@@ -150,38 +150,23 @@ def stop_collecting(world: World, invoice: Doc) -> Doc:
 
     Source: https://docs.stripe.com/billing/subscriptions/cancel
     """
-    fields = {"auto_advance": False, "next_payment_attempt": None}
-    fields |= {"automatically_finalizes_at": None}
+    none = dict.fromkeys(("automatically_finalizes_at", "next_payment_attempt"))
+    fields = {"auto_advance": False, **none}
     return world.change(invoice, fields, event="invoice.updated")
 
 
-def void(world: World, invoice: Doc) -> Doc:
-    """Declare that an invoice was never owed.
-
-    Source: https://docs.stripe.com/invoicing/overview#void
-    """
-    transitions = invoice["status_transitions"] | {"voided_at": world.now}
-    fields = {"status": "void", "auto_advance": False, "next_payment_attempt": None}
-    return world.change(
-        invoice, fields | {"status_transitions": transitions}, event="invoice.voided"
-    )
+def _reached(world: World, doc: Doc, name: str) -> Doc:
+    return {"status_transitions": doc["status_transitions"] | {name: world.now}}
 
 
 def _amounts(total: int) -> dict[str, int]:
-    same = ("amount_due", "amount_remaining", "subtotal", "subtotal_excluding_tax", "total")
-    none = ("amount_overpaid", "amount_paid", "amount_shipping", "starting_balance")
-    notes = ("post_payment_credit_notes_amount", "pre_payment_credit_notes_amount")
-    amounts = dict.fromkeys((*same, "total_excluding_tax"), total)
-    return amounts | dict.fromkeys((*none, *notes), 0)
+    return dict.fromkeys(_TOTALS.split(), total) | dict.fromkeys(_NOTHINGS.split(), 0)
 
 
 def _parent(subscription: Doc) -> dict[str, Any]:
     details = {"subscription": subscription["id"], "metadata": subscription["metadata"]}
-    return {
-        "type": "subscription_details",
-        "subscription_details": details,
-        "quote_details": None,
-    }
+    kind = "subscription_details"
+    return {"type": kind, kind: details, "quote_details": None}
 
 
 def _line(world: World, invoice: str, subscription: Doc, item: Mapping[str, Any]) -> Doc:
@@ -195,32 +180,28 @@ def _line(world: World, invoice: str, subscription: Doc, item: Mapping[str, Any]
         "subscription": subscription["id"],
         "subscription_item": item["id"],
     }
+    kind = "subscription_item_details"
+    named = {"price": price["id"], "product": price["product"]}
+    empty = ("discount_amounts", "discounts", "pretax_credit_amounts", "taxes")
     return {
         "id": new_id("line_item"),
         "object": "line_item",
         "amount": amount,
         "currency": price["currency"],
         "description": f"{quantity} × {product['name']}",  # noqa: RUF001 - as Stripe writes it
-        "discount_amounts": [],
         "discountable": True,
-        "discounts": [],
         "invoice": invoice,
         "livemode": False,
         "metadata": subscription["metadata"],
-        "parent": {
-            "type": "subscription_item_details",
-            "invoice_item_details": None,
-            "subscription_item_details": details,
-        },
+        "parent": {"type": kind, kind: details, "invoice_item_details": None},
         "period": {"start": item["current_period_start"], "end": item["current_period_end"]},
-        "pretax_credit_amounts": [],
         "pricing": {
             "type": "price_details",
-            "price_details": {"price": price["id"], "product": price["product"]},
+            "price_details": named,
             "unit_amount_decimal": price["unit_amount_decimal"],
         },
         "quantity": quantity,
         "subscription": subscription["id"],
         "subtotal": amount,
-        "taxes": [],
+        **{name: [] for name in empty},
     }

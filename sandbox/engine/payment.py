@@ -1,7 +1,6 @@
 """Payments: an intent, its charges, and the balance transaction that follows a charge."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sandbox.engine import balance, fees
@@ -10,27 +9,22 @@ from sandbox.kernel.ids import new_id, token
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World, job
 
-_CHECKS = {
-    "address_line1_check": None,
-    "address_postal_code_check": None,
-    "cvc_check": "pass",
+_BRAND = "visa"
+_CODE = "card_declined"
+_CHECKS = dict.fromkeys(("address_line1_check", "address_postal_code_check")) | {
+    "cvc_check": "pass"
+}
+_APPROVED = {
+    "network_status": "approved_by_network",
+    "reason": None,
+    "risk_level": "normal",
+    "risk_score": 10,
+    "seller_message": "Payment complete.",
+    "type": "authorized",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What an intent is opened with."""
-
-    amount: int
-    currency: str
-    customer: str | None = None
-    description: str | None = None
-    metadata: Mapping[str, str] | None = None
-    receipt_email: str | None = None
-    setup_future_usage: str | None = None
-
-
-def open_intent(world: World, terms: Terms, *, parent: str = "") -> Doc:
+def open_intent(world: World, terms: Mapping[str, Any], *, parent: str) -> Doc:
     """Create an intent that waits for a card; `parent` is the Checkout Session or invoice.
 
     Source: https://docs.stripe.com/payments/paymentintents/lifecycle
@@ -38,20 +32,14 @@ def open_intent(world: World, terms: Terms, *, parent: str = "") -> Doc:
     ident = new_id("payment_intent")
     fields = {
         "id": ident,
-        "amount": terms.amount,
         "amount_capturable": 0,
         "amount_received": 0,
         "capture_method": "automatic_async",
         "client_secret": f"{ident}_secret_{token(24)}",
         "confirmation_method": "automatic",
-        "currency": terms.currency,
-        "customer": terms.customer,
-        "description": terms.description,
-        "metadata": dict(terms.metadata or {}),
         "payment_method_types": ["card"],
-        "receipt_email": terms.receipt_email,
-        "setup_future_usage": terms.setup_future_usage,
         "status": "requires_payment_method",
+        **terms,
     }
     return world.create("payment_intent", fields, parent=parent, event="payment_intent.created")
 
@@ -60,14 +48,15 @@ def new_method(
     world: World, card: Card, billing: Mapping[str, Any], expiry: tuple[int, int]
 ) -> Doc:
     """Store a card as a payment method that belongs to nobody yet."""
-    facts = _card_facts(card, expiry) | {"display_brand": card.brand}
-    facts["networks"] = {"available": [card.brand], "preferred": None}
-    facts["three_d_secure_usage"] = {"supported": True}
-    fields = {"billing_details": billing, "card": facts, "type": "card", "metadata": {}}
+    facts = _card_facts(card, expiry) | {
+        "display_brand": _BRAND,
+        "networks": {"available": [_BRAND], "preferred": None},
+        "three_d_secure_usage": {"supported": True},
+    }
+    fields = {"billing_details": {**billing, "tax_id": None}, "card": facts, "type": "card"}
     doc = world.create("payment_method", fields | {"allow_redisplay": "limited"})
-    present = {key: value for key, value in doc.items() if value is not None}
-    shown = {"customer": None, "customer_account": None} | present
-    world.store.save(shown)
+    shown = {key: value for key, value in doc.items() if value is not None or "customer" in key}
+    world.store.save(shown)  # of the kinds of payment it could be, Stripe shows only what it is
     return shown
 
 
@@ -92,7 +81,7 @@ def attempt(world: World, intent: Doc, method: Doc, *, present: bool) -> tuple[D
         "charge",
         _charge(intent, method, card)
         | {"amount_captured": intent["amount"], "captured": True, "paid": True}
-        | {"status": "succeeded", "outcome": _outcome("authorized", "Payment complete.")},
+        | {"status": "succeeded", "outcome": _APPROVED},
         event="charge.succeeded",
     )
     _settle_in_time(world, charge)
@@ -111,17 +100,22 @@ def _fail(world: World, intent: Doc, method: Doc, decline: Decline) -> Doc:
 
     Source: https://docs.stripe.com/declines
     """
-    outcome = _outcome("issuer_declined", "The bank did not accept the payment.")
+    outcome = _APPROVED | {
+        "network_status": "declined_by_network",
+        "reason": decline.decline_code,
+        "seller_message": "The bank did not accept the payment.",
+        "type": "issuer_declined",
+    }
     charge = world.create(
         "charge",
         _charge(intent, method, card_of(method))
-        | {"amount_captured": 0, "failure_code": decline.code, "failure_message": decline.message}
-        | {"status": "failed", "outcome": outcome | {"reason": decline.decline_code}},
+        | {"amount_captured": 0, "failure_code": _CODE, "failure_message": decline.message}
+        | {"status": "failed", "outcome": outcome},
         event="charge.failed",
     )
     error = {
         "type": "card_error",
-        "code": decline.code,
+        "code": _CODE,
         "decline_code": decline.decline_code,
         "message": decline.message,
         "charge": charge["id"],
@@ -138,7 +132,7 @@ def _fail(world: World, intent: Doc, method: Doc, decline: Decline) -> Doc:
 
 def _charge(intent: Doc, method: Doc, card: Card) -> dict[str, Any]:
     expiry = (method["card"]["exp_month"], method["card"]["exp_year"])
-    facts = _card_facts(card, expiry) | {"network": card.brand}
+    facts = _card_facts(card, expiry) | {"network": _BRAND}
     return {
         "amount": intent["amount"],
         "amount_refunded": 0,
@@ -158,27 +152,15 @@ def _charge(intent: Doc, method: Doc, card: Card) -> dict[str, Any]:
 
 def _card_facts(card: Card, expiry: tuple[int, int]) -> dict[str, Any]:
     return {
-        "brand": card.brand,
+        "brand": _BRAND,
         "checks": _CHECKS,
-        "country": card.country,
+        "country": "GB",
         "exp_month": expiry[0],
         "exp_year": expiry[1],
         "fingerprint": card.fingerprint,
         "funding": "credit",
         "last4": card.number[-4:],
         "wallet": None,
-    }
-
-
-def _outcome(kind: str, message: str) -> dict[str, Any]:
-    declined = kind == "issuer_declined"
-    status = "declined_by_network" if declined else "approved_by_network"
-    risk = {"risk_level": "normal", "risk_score": 10}
-    return risk | {
-        "network_status": status,
-        "reason": None,
-        "seller_message": message,
-        "type": kind,
     }
 
 
@@ -198,14 +180,7 @@ def _settle(world: World, ident: str) -> None:
     Source: https://docs.stripe.com/payments/payment-intents/asynchronous-capture
     """
     charge = world.get("charge", ident)
-    card = card_of(world.get("payment_method", charge["payment_method"]))
-    amount, currency = charge["amount"], charge["currency"]
-    transaction = balance.move(
-        world,
-        "charge",
-        charge,
-        amount,
-        available_on=fees.available_on(world.now),
-        fee_details=fees.card_fee(amount, currency, card.region),
-    )
-    world.change(charge, {"balance_transaction": transaction["id"]}, event="charge.updated")
+    amount, moment = charge["amount"], fees.available_on(world.now)
+    fee = fees.card_fee(amount, charge["currency"])
+    moved = balance.move(world, "charge", charge, amount, available_on=moment, fees=[fee])
+    world.change(charge, {"balance_transaction": moved["id"]}, event="charge.updated")

@@ -1,6 +1,7 @@
 """Refunds: money back to the card, never more than was charged."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from sandbox.engine import balance
 from sandbox.errors import invalid
@@ -8,14 +9,7 @@ from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
 
-def refund(
-    world: World,
-    charge: Doc,
-    *,
-    amount: int | None,
-    reason: str | None,
-    metadata: Mapping[str, str],
-) -> Doc:
+def refund(world: World, charge: Doc, *, amount: int | None, fields: Mapping[str, Any]) -> Doc:
     """Refund a charge, in whole or in part; the fee is not returned.
 
     Raises:
@@ -33,28 +27,23 @@ def refund(
     if not 0 < wanted <= left:
         message = f"Refund amount ({wanted}) is greater than unrefunded amount on charge ({left})"
         raise invalid(message, param="amount", code="amount_too_large")
-    fields = {
+    facts = {
         "amount": wanted,
         "charge": charge["id"],
         "currency": charge["currency"],
         "destination_details": {"card": {"type": "refund"}, "type": "card"},
-        "metadata": dict(metadata),
         "payment_intent": charge["payment_intent"],
         "payment_method": charge["payment_method"],
-        "reason": reason,
         "status": "succeeded",
+        **fields,
     }
-    made = _booked(world, world.create("refund", fields), charge)
+    made = _booked(world, world.create("refund", facts), charge)
     world.emit("refund.created", made)
     refunded = charge["amount_refunded"] + wanted
-    world.change(
-        charge,
-        {"amount_refunded": refunded, "refunded": refunded == charge["amount"]},
-        event="charge.refunded",
-    )
-    card = made["destination_details"]["card"]
-    arrived = {"reference": "8888888888888888", "reference_status": "available"}
-    details = made["destination_details"] | {"card": card | arrived}
+    given_back = {"amount_refunded": refunded, "refunded": refunded == charge["amount"]}
+    world.change(charge, given_back, event="charge.refunded")
+    arrived = {"reference": "8888888888888888", "reference_status": "available", "type": "refund"}
+    details = {"card": arrived, "type": "card"}
     return world.change(made, {"destination_details": details}, event="refund.updated")
 
 

@@ -1,41 +1,26 @@
 """A subscription's life: started, renewed by the clock, past due, ended."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sandbox.engine import invoice, payment
 from sandbox.engine.periods import period_end
-from sandbox.errors import StripeError
 from sandbox.kernel.ids import new_id
 from sandbox.kernel.paging import as_list
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World, job
 
-ENDED: Final = ("canceled", "incomplete_expired")
-_INCOMPLETE_SECONDS: Final = 23 * 3600
 
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What somebody subscribes to: prices with quantities, and the card for all payments."""
-
-    customer: str
-    lines: list[tuple[Doc, int]]
-    method: str | None
-    metadata: Mapping[str, str]
-    description: str | None = None
-
-
-def start_paid(world: World, order: Order, intent: Doc) -> Doc:
+def start(world: World, lines: list[Doc], intent: Doc, metadata: Mapping[str, str]) -> Doc:
     """Create a subscription whose first payment has just succeeded: Checkout's way.
 
     A declined card leaves neither a subscription nor an invoice behind.
 
     Source: https://docs.stripe.com/changelog/basil/2025-03-31/checkout-legacy-subscription-upgrade
     """
-    subscription = _create(world, order, status="active")
-    bill = _first_invoice(world, subscription)
+    subscription = _create(world, lines, intent, metadata)
+    bill = invoice.draft(world, subscription, "subscription_create", (world.now, world.now))
+    bill = invoice.finalize(world, bill)
     invoice.ask(world, bill, intent)
     invoice.mark_paid(world, bill)
     subscription = world.change(subscription, {"latest_invoice": bill["id"]})
@@ -43,56 +28,28 @@ def start_paid(world: World, order: Order, intent: Doc) -> Doc:
     return subscription
 
 
-def start(world: World, order: Order, *, or_fail: bool) -> Doc:
-    """Create a subscription and try to collect its first invoice: the API's way.
-
-    Source: https://docs.stripe.com/billing/subscriptions/overview#subscription-lifecycle
-    """
-    subscription = _create(world, order, status="incomplete")
-    bill = _first_invoice(world, subscription)
-    invoice.open_payment(world, bill)
-    subscription = world.change(subscription, {"latest_invoice": bill["id"]})
-    world.emit("customer.subscription.created", subscription)
-    bill = collect(world, bill)
-    if bill["status"] != "paid":
-        if or_fail:
-            message = "Your card was declined."
-            raise StripeError(402, "card_error", message, code="card_declined")
-        world.schedule(world.now + _INCOMPLETE_SECONDS, "subscription.due", subscription["id"])
-    return world.get("subscription", subscription["id"])
-
-
 def collect(world: World, bill: Doc) -> Doc:
     """Try to charge an open invoice without the cardholder, and let the subscription follow.
 
     Source: https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
     """
-    subscription = _of(world, bill)
-    customer = world.get("customer", subscription["customer"])
-    default = customer["invoice_settings"]["default_payment_method"]
-    method = subscription["default_payment_method"] or default
+    ident = bill["parent"]["subscription_details"]["subscription"]
+    subscription = world.get("subscription", ident)
+    method = world.get("payment_method", subscription["default_payment_method"])
     intent = world.store.children(bill["id"], "payment_intent")[0]
-    paid = False
-    if method is not None:
-        card = world.get("payment_method", method)
-        _, decline = payment.attempt(world, intent, card, present=False)
-        paid = decline is None
-    if paid:
+    _, decline = payment.attempt(world, intent, method, present=False)
+    if decline is None:
         bill = invoice.mark_paid(world, bill)
-        if subscription["status"] in {"past_due", "incomplete"}:
-            _become(world, subscription, "active")
+        _become(world, subscription, "active")
         return bill
     bill = invoice.mark_failed(world, bill)
-    if subscription["status"] == "active":
-        subscription = _become(world, subscription, "past_due")
-    if bill["next_payment_attempt"] is None and subscription["status"] == "past_due":
+    subscription = _become(world, subscription, "past_due")
+    if bill["next_payment_attempt"] is None:
         end(world, subscription, reason="payment_failed")
     return bill
 
 
-def end(
-    world: World, subscription: Doc, *, reason: str, details: Mapping[str, Any] | None = None
-) -> Doc:
+def end(world: World, subscription: Doc, *, reason: str) -> Doc:
     """Cancel a subscription at this moment; what it still owes is no longer collected.
 
     Source: https://docs.stripe.com/billing/subscriptions/cancel
@@ -101,10 +58,12 @@ def end(
     for bill in world.store.find("invoice", link):
         if bill["status"] in {"draft", "open"}:
             invoice.stop_collecting(world, bill)
-    now = world.now
-    given = subscription["cancellation_details"] | {"reason": reason} | (details or {})
-    fields = {"status": "canceled", "ended_at": now, "cancellation_details": given}
-    fields["canceled_at"] = subscription["canceled_at"] or now
+    fields = {
+        "canceled_at": subscription["canceled_at"] or world.now,
+        "cancellation_details": subscription["cancellation_details"] | {"reason": reason},
+        "ended_at": world.now,
+        "status": "canceled",
+    }
     return world.change(subscription, fields, event="customer.subscription.deleted")
 
 
@@ -115,15 +74,11 @@ def look(world: World, ident: str) -> None:
     Source: https://docs.stripe.com/billing/subscriptions/overview#subscription-lifecycle
     """
     subscription = world.get("subscription", ident)
-    status, now = subscription["status"], world.now
-    if status in ENDED:
+    if subscription["status"] == "canceled":
         return
-    if status == "incomplete":
-        if subscription["created"] + _INCOMPLETE_SECONDS <= now:
-            _expire(world, subscription)
-    elif subscription["cancel_at"] and subscription["cancel_at"] <= now:
+    if subscription["cancel_at"] and subscription["cancel_at"] <= world.now:
         end(world, subscription, reason="cancellation_requested")
-    elif subscription["items"]["data"][0]["current_period_end"] <= now:
+    elif subscription["items"]["data"][0]["current_period_end"] <= world.now:
         _renew(world, subscription)
 
 
@@ -142,34 +97,28 @@ def _look_at_invoice(world: World, ident: str) -> None:
         collect(world, bill)
 
 
-def _create(world: World, order: Order, *, status: str) -> Doc:
+def _create(world: World, lines: list[Doc], intent: Doc, metadata: Mapping[str, str]) -> Doc:
     ident, now = new_id("subscription"), world.now
-    items = [_item(ident, price, quantity, now) for price, quantity in order.lines]
+    items = [_item(ident, line["price"], line["quantity"], now) for line in lines]
     fields = {
         "id": ident,
         "billing_cycle_anchor": now,
         "billing_mode": {"type": "flexible", "flexible": {"proration_discounts": "included"}},
         "cancellation_details": dict.fromkeys(("comment", "feedback", "reason")),
         "collection_method": "charge_automatically",
-        "currency": items[0]["price"]["currency"],
-        "customer": order.customer,
-        "default_payment_method": order.method,
-        "description": order.description,
+        "currency": intent["currency"],
+        "customer": intent["customer"],
+        "default_payment_method": intent["payment_method"],
         "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
         "items": as_list(items, url=f"/v1/subscription_items?subscription={ident}"),
-        "metadata": dict(order.metadata),
+        "metadata": metadata,
         "payment_settings": {"save_default_payment_method": "off"},
         "start_date": now,
-        "status": status,
+        "status": "active",
         "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
     }
     world.schedule(items[0]["current_period_end"], "subscription.due", ident)
     return world.create("subscription", fields)
-
-
-def _first_invoice(world: World, subscription: Doc) -> Doc:
-    bill = invoice.draft(world, subscription, "subscription_create", (world.now, world.now))
-    return invoice.finalize(world, bill)
 
 
 def _renew(world: World, subscription: Doc) -> None:
@@ -194,22 +143,8 @@ def _next_period(item: Doc, anchor: int) -> Doc:
     return item | {"current_period_start": start, "current_period_end": finish}
 
 
-def _expire(world: World, subscription: Doc) -> None:
-    """Give up a subscription whose first payment never came.
-
-    Source: https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
-    """
-    invoice.void(world, world.get("invoice", subscription["latest_invoice"]))
-    fields = {"status": "incomplete_expired", "ended_at": world.now}
-    world.change(subscription, fields, event="customer.subscription.updated")
-
-
 def _become(world: World, subscription: Doc, status: str) -> Doc:
     return world.change(subscription, {"status": status}, event="customer.subscription.updated")
-
-
-def _of(world: World, bill: Doc) -> Doc:
-    return world.get("subscription", bill["parent"]["subscription_details"]["subscription"])
 
 
 def _item(subscription: str, price: Doc, quantity: int, now: int) -> Doc:
@@ -234,16 +169,13 @@ def _item(subscription: str, price: Doc, quantity: int, now: int) -> Doc:
 
 def _plan(price: Doc) -> dict[str, Any]:
     """Return the older name of a price, which Stripe still shows on every item."""
-    rhythm = price["recurring"]
-    same = ("id", "active", "billing_scheme", "created", "currency", "livemode", "metadata")
-    return {name: price[name] for name in (*same, "nickname", "product", "tiers_mode")} | {
+    same = "id active billing_scheme created currency livemode metadata nickname product tiers_mode"
+    rhythm = "interval interval_count meter trial_period_days usage_type"
+    return {
         "object": "plan",
         "amount": price["unit_amount"],
         "amount_decimal": price["unit_amount_decimal"],
-        "interval": rhythm["interval"],
-        "interval_count": rhythm["interval_count"],
-        "meter": None,
         "transform_usage": None,
-        "trial_period_days": None,
-        "usage_type": rhythm["usage_type"],
+        **{name: price[name] for name in same.split()},
+        **{name: price["recurring"][name] for name in rhythm.split()},
     }

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sandbox.contract.operations import operations
-from sandbox.errors import not_simulated
+from sandbox.errors import lacking, not_simulated
+from sandbox.kernel.metadata import merged
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
@@ -23,10 +24,22 @@ class Call:
         """The id in the path."""
         return next(iter(self.ids.values()))
 
-    def picked(self, names: str) -> dict[str, Any]:
-        """Return those of the named params that were given; an empty string becomes null."""
+    def need(self, *names: str) -> None:
+        """Refuse a call that lacks a param which Stripe's types leave optional."""
+        for name in names:
+            if name not in self.params:
+                raise lacking(name)
+
+    def picked(self, names: str, doc: Doc | None = None) -> dict[str, Any]:
+        """Return those of the named params that were given; an empty string becomes null.
+
+        Metadata is merged into that of `doc`, the resource as it is.
+        """
         given = {name: self.params[name] for name in names.split() if name in self.params}
-        return {name: None if value == "" else value for name, value in given.items()}
+        fields = {name: None if value == "" else value for name, value in given.items()}
+        if "metadata" in given:
+            fields["metadata"] = merged(doc["metadata"] if doc else {}, given["metadata"])
+        return fields
 
 
 Handler = Callable[[World, Call], Doc]

@@ -50,11 +50,15 @@ class Clock:
             self._standing = None
 
     def _set(self, offset: int) -> None:
-        """Write the file first: the product must never be behind a time Stripe has reached."""
+        """Remember it first: a crash in between is made good by the next start.
+
+        Then the file, in one piece, before we act by it ourselves: the product must never be
+        behind a time Stripe has reached.
+        """
+        self._store.set_setting("offset", offset)
         if self._file is not None:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             fresh = self._file.with_name(self._file.name + ".new")
             fresh.write_text(f"{offset}\n")
             fresh.replace(self._file)
         self.offset = offset
-        self._store.set_setting("offset", offset)

@@ -1,7 +1,7 @@
 """How events reach the product: signed, retried, and as unreliably as one asks for.
 
-A delivery is a row; a thread sends those that are due. Times here are real, not simulated: a
-signature's age and a retry's pause are about the network.
+A delivery is a row, and is done only when an answer has come; a thread sends those that are due.
+Times here are real, not simulated: a signature's age and a retry's pause are about the network.
 """
 
 import hashlib
@@ -11,8 +11,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable
+from typing import Any, Final
 
 import httpx2
 
@@ -25,13 +25,12 @@ _TRIES: Final = 20
 _LONGEST_PAUSE: Final = 60.0
 _TIMEOUT: Final = 20.0
 _SHUFFLED_WITHIN: Final = 0.5  # seconds in which shuffled deliveries overtake each other
-
-
-class _Due(NamedTuple):
-    seq: int
-    event: str
-    endpoint: str
-    tries: int
+_DUE = """
+SELECT seq, event, endpoint, tries, secret.value FROM delivery JOIN secret USING (endpoint)
+WHERE state = 'pending' AND due <= ? ORDER BY due, seq LIMIT 1"""
+_UNHEARD = """
+SELECT count(DISTINCT endpoint) FROM delivery WHERE event = ? AND endpoint NOT IN
+(SELECT endpoint FROM delivery WHERE event = ? AND state = 'delivered')"""
 
 
 def sign(secret: str, body: bytes, moment: int) -> str:
@@ -61,91 +60,81 @@ class Deliveries:
         """Say that something new may be due."""
         self._woken.set()
 
-    @property
-    def mode(self) -> str:
-        """How unreliable the network is to be: one of `MODES`."""
-        return str(self._store.setting("mode", "normal"))
-
     def set_mode(self, mode: str) -> None:
         """Choose how the deliveries of coming events are treated."""
         with self._lock:
             self._store.set_setting("mode", mode)
 
-    def owe(self, event: str, endpoints: Sequence[str]) -> None:
+    def owe(self, event: str, endpoints: Iterable[str]) -> None:
         """Note a delivery of `event` to each endpoint, as the mode says."""
-        mode = self.mode
+        mode = self._store.setting("mode", "normal")
         state = {"drop": "dropped", "hold": "held"}.get(mode, "pending")
         copies = 2 if mode.startswith("duplicate") else 1
-        for endpoint in endpoints:
-            for _ in range(copies):
-                late = random.uniform(0, _SHUFFLED_WITHIN) if "shuffle" in mode else 0  # noqa: S311
-                self._insert(event, endpoint, state, time.time() + late)
+        for endpoint in [endpoint for endpoint in endpoints for _ in range(copies)]:
+            late = random.uniform(0, _SHUFFLED_WITHIN) if "shuffle" in mode else 0  # noqa: S311
+            self._insert(event, endpoint, state, time.time() + late)
 
-    def resend(self, event: str) -> int:
-        """Send an event once more to every enabled endpoint; return how many there are."""
+    def resend(self, event: str) -> None:
+        """Send an event once more to every enabled endpoint."""
         with self._lock:
-            endpoints = self._store.find("webhook_endpoint", {"status": "enabled"})
-            for endpoint in endpoints:
+            for endpoint in self._store.find("webhook_endpoint", {"status": "enabled"}):
                 self._insert(event, endpoint["id"], "pending", time.time())
         self.wake()
-        return len(endpoints)
 
-    def release(self) -> int:
-        """Send what was held back; return how many there were."""
+    def release(self) -> None:
+        """Send what was held back."""
         sql = "UPDATE delivery SET state = 'pending', due = ? WHERE state = 'held'"
         with self._lock:
-            released = self._store.db.execute(sql, (time.time(),)).rowcount
+            self._store.db.execute(sql, (time.time(),))
         self.wake()
-        return released
 
     def forget(self, endpoint: str) -> None:
         """Owe nothing more to an endpoint that is gone."""
-        self._store.db.execute("DELETE FROM delivery WHERE endpoint = ?", (endpoint,))
+        for table in ("delivery", "secret"):
+            self._store.db.execute(f"DELETE FROM {table} WHERE endpoint = ?", (endpoint,))  # noqa: S608
 
     def summary(self) -> dict[str, Any]:
         """Return the mode and how much waits."""
         with self._lock:
             sql = "SELECT state, count(*) FROM delivery GROUP BY state"
             counts = dict(self._store.db.execute(sql).fetchall())
-            pending, held = counts.get("pending", 0), counts.get("held", 0)
-            return {"mode": self.mode, "pending": pending, "held": held}
+            waiting = {state: counts.get(state, 0) for state in ("pending", "held")}
+            return {"mode": self._store.setting("mode", "normal")} | waiting
 
-    def wait(self, timeout: float) -> dict[str, Any]:
+    def wait(self, timeout: float) -> None:
         """Return when nothing is pending any more, or after `timeout` seconds."""
         end = time.monotonic() + timeout
-        while (summary := self.summary())["pending"] and time.monotonic() < end:
+        while self.summary()["pending"] and time.monotonic() < end:
             time.sleep(0.01)
-        return summary
 
     def settle_down(self) -> None:
         """Let a request that is already on its way arrive, so that none outlives a reset."""
         if self._sending.acquire(timeout=_TIMEOUT):
             self._sending.release()
 
-    def of_events(self, events: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-        """Return what became of the deliveries of some events."""
-        marks = ",".join("?" * len(events))
-        sql = f"SELECT event, state, tries, result FROM delivery WHERE event IN ({marks})"  # noqa: S608
-        found: dict[str, list[dict[str, Any]]] = {}
-        for event, state, tries, result in self._store.db.execute(sql, tuple(events)):
-            row = {"state": state, "tries": tries, "result": result}
-            found.setdefault(event, []).append(row)
-        return found
+    def of(self, event: str) -> list[dict[str, Any]]:
+        """Return what became of the deliveries of an event."""
+        sql = "SELECT state, tries, result FROM delivery WHERE event = ?"
+        rows = self._store.db.execute(sql, (event,))
+        return [dict(zip(("state", "tries", "result"), row, strict=True)) for row in rows]
 
     def _insert(self, event: str, endpoint: str, state: str, due: float) -> None:
         sql = "INSERT INTO delivery (event, endpoint, state, due) VALUES (?, ?, ?, ?)"
         self._store.db.execute(sql, (event, endpoint, state, due))
 
     def _run(self) -> None:
-        with httpx2.Client(timeout=_TIMEOUT) as client:
+        # Endpoints are on this machine: a proxy in the environment is not for them.
+        with httpx2.Client(timeout=_TIMEOUT, trust_env=False) as client:
             while True:
                 self._woken.clear()
                 try:
                     while self._send_next(client):
                         pass
+                    pause = self._pause()
                 except Exception:
                     logger.exception("deliveries: failed, going on")
-                self._woken.wait(self._pause())
+                    pause = 1.0
+                self._woken.wait(pause)
 
     def _pause(self) -> float:
         with self._lock:
@@ -156,52 +145,29 @@ class Deliveries:
     def _send_next(self, client: httpx2.Client) -> bool:
         with self._sending:
             with self._lock:
-                sql = "SELECT seq, event, endpoint, tries FROM delivery "
-                due = "WHERE state = 'pending' AND due <= ? ORDER BY due, seq LIMIT 1"
-                row = self._store.db.execute(sql + due, (time.time(),)).fetchone()
+                row = self._store.db.execute(_DUE, (time.time(),)).fetchone()
                 if row is None:
                     return False
-                delivery = _Due(*row)
-                target = self._target(delivery)
-            if target is None:
-                self._finish(delivery, "failed", "the endpoint is gone")
-                return True
-            result = _post(client, *target)
-            if result == "2xx":
-                self._finish(delivery, "delivered", result)
-            else:
-                self._try_later(delivery, result)
+                seq, event, endpoint, tries, secret = row
+                body = json.dumps(self._store.get(event), indent=2).encode()
+                url = (self._store.get(endpoint) or {})["url"]
+            self._note(seq, event, tries + 1, _post(client, url, secret, body))
             return True
 
-    def _target(self, delivery: _Due) -> tuple[str, str, bytes] | None:
-        event, endpoint = self._store.get(delivery.event), self._store.get(delivery.endpoint)
-        sql = "SELECT value FROM secret WHERE endpoint = ?"
-        secret = self._store.db.execute(sql, (delivery.endpoint,)).fetchone()
-        if event is None or endpoint is None or secret is None:
-            return None
-        return endpoint["url"], secret[0], json.dumps(event, indent=2).encode()
-
-    def _finish(self, delivery: _Due, state: str, result: str) -> None:
-        with self._lock, self._store.transaction():
-            sql = "UPDATE delivery SET state = ?, tries = tries + 1, result = ? WHERE seq = ?"
-            self._store.db.execute(sql, (state, result, delivery.seq))
-            event = self._store.get(delivery.event)
-            if event is not None and state == "delivered":
-                event["pending_webhooks"] = max(0, event["pending_webhooks"] - 1)
-                self._store.save(event)
-
-    def _try_later(self, delivery: _Due, result: str) -> None:
-        """Try again after 1, 2, 4, 8… real seconds, at most a minute, twenty times in all.
+    def _note(self, seq: int, event: str, tries: int, result: str) -> None:
+        """Write down how it went; if badly, try again after 1, 2, 4… seconds, twenty times in all.
 
         Source: https://docs.stripe.com/webhooks#automatic-retries
         """
-        if delivery.tries + 1 >= _TRIES:
-            self._finish(delivery, "failed", result)
-            return
-        due = time.time() + min(_LONGEST_PAUSE, 2.0**delivery.tries)
-        sql = "UPDATE delivery SET tries = tries + 1, result = ?, due = ? WHERE seq = ?"
-        with self._lock:
-            self._store.db.execute(sql, (result, due, delivery.seq))
+        state = "delivered" if result == "2xx" else "failed" if tries >= _TRIES else "pending"
+        due = time.time() + min(_LONGEST_PAUSE, 2.0 ** (tries - 1))
+        sql = "UPDATE delivery SET state = ?, tries = ?, result = ?, due = ? WHERE seq = ?"
+        with self._lock, self._store.transaction():
+            self._store.db.execute(sql, (state, tries, result, due, seq))
+            doc = self._store.get(event)
+            if doc is not None and state == "delivered":
+                unheard = self._store.db.execute(_UNHEARD, (event, event)).fetchone()[0]
+                self._store.save(doc | {"pending_webhooks": unheard})
 
 
 def _post(client: httpx2.Client, url: str, secret: str, body: bytes) -> str:

@@ -11,23 +11,13 @@ class Fault:
     Attributes:
         after_effect: the call does its work and its answer is kept under the idempotency key;
             only the reply is lost. Otherwise nothing happens.
-        delay: real seconds to wait before anything else happens.
-        status: what is answered instead; 0 lets the call work, only late.
-        remembered: an error before the effect is kept under the idempotency key, as Stripe keeps
-            a 500 of its own.
     """
 
-    method: str
-    path_prefix: str
-    status: int
+    method: str = ""
+    path_prefix: str = "/v1/"
+    status: int = 500
     after_effect: bool = False
-    remembered: bool = False
-    delay: float = 0.0
     times: int = 1
-
-    def fits(self, method: str, path: str) -> bool:
-        """Say whether a call is meant."""
-        return self.method in {"", method} and path.startswith(self.path_prefix)
 
 
 class Faults:
@@ -52,7 +42,7 @@ class Faults:
         """Return the fault this call meets, if any, and use it up."""
         with self._lock:
             for fault in self._ordered:
-                if fault.fits(method, path):
+                if fault.method in {"", method} and path.startswith(fault.path_prefix):
                     fault.times -= 1
                     if fault.times <= 0:
                         self._ordered.remove(fault)

@@ -27,7 +27,7 @@ def page(
     limit = _limit(call)
     backwards = "ending_before" in call.params
     clauses = [*_equal(call, filters), *_created(call), *_cursor(world, call, name)]
-    clauses += [and_] if and_ else []
+    clauses += [and_] * bool(and_)
     found = world.store.find(
         name,
         conditions=tuple(clause[0] for clause in clauses),
@@ -39,18 +39,10 @@ def page(
     return as_list(data, url=call.path, has_more=len(found) > limit)
 
 
-def page_of(docs: list[Doc], call: Call) -> Doc:
-    """Return one page of resources that live inside another, in their own order."""
-    limit, ids = _limit(call), [doc["id"] for doc in docs]
-    start, end = 0, len(docs)
-    if "starting_after" in call.params:
-        start = _index(ids, call, "starting_after") + 1
-    if "ending_before" in call.params:
-        end = _index(ids, call, "ending_before")
-        start = max(start, end - limit)
-        return as_list(docs[start:end], url=call.path, has_more=start > 0)
-    more = end - start > limit
-    return as_list(docs[start : start + limit], url=call.path, has_more=more)
+def first_of(docs: list[Doc], call: Call) -> Doc:
+    """Return the first page of resources that live inside another, in their own order."""
+    limit = _limit(call)
+    return as_list(docs[:limit], url=call.path, has_more=len(docs) > limit)
 
 
 def as_list(data: list[Doc], *, url: str, has_more: bool = False) -> Doc:
@@ -100,9 +92,3 @@ def _created(call: Call) -> Iterator[_Clause]:
     wanted = call.params.get("created", {})
     for key, moment in ({"eq": wanted} if isinstance(wanted, int) else wanted).items():
         yield (f"json_extract(doc, '$.created') {_COMPARISONS[key]} ?", moment)
-
-
-def _index(ids: list[str], call: Call, key: str) -> int:
-    if call.params[key] not in ids:
-        raise missing("object", call.params[key], param=key, status=400)
-    return ids.index(call.params[key])

@@ -28,8 +28,9 @@ CREATE TABLE IF NOT EXISTS reply (
     created INTEGER NOT NULL, request TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS secret (endpoint TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS delivery (
-    seq INTEGER PRIMARY KEY, event TEXT NOT NULL, endpoint TEXT NOT NULL, state TEXT NOT NULL,
-    due REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, result TEXT NOT NULL DEFAULT '');
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, endpoint TEXT NOT NULL,
+    state TEXT NOT NULL, due REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0,
+    result TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS delivery_due ON delivery (state, due);
 CREATE INDEX IF NOT EXISTS delivery_by_event ON delivery (event);
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -83,11 +84,6 @@ class Store:
         row = self.db.execute("SELECT seq FROM object WHERE id = ?", (ident,)).fetchone()
         return row[0] if row else None
 
-    def parent(self, ident: str) -> str:
-        """Return the object a document belongs to, or an empty string."""
-        row = self.db.execute("SELECT parent FROM object WHERE id = ?", (ident,)).fetchone()
-        return row[0] if row else ""
-
     def find(
         self,
         name: str,
@@ -123,8 +119,7 @@ class Store:
 
     def counts(self) -> dict[str, int]:
         """Return how many objects there are of each type."""
-        shown = "deleted = 0 AND type NOT LIKE '\\_%' ESCAPE '\\'"
-        sql = f"SELECT type, count(*) FROM object WHERE {shown} GROUP BY type"  # noqa: S608
+        sql = "SELECT type, count(*) FROM object WHERE deleted = 0 GROUP BY type"
         return dict(self.db.execute(sql).fetchall())
 
     def clear(self, *, keep_endpoints: bool) -> None:

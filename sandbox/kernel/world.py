@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from sandbox.contract import resources
+from sandbox.contract.operations import pinned_version
 from sandbox.errors import missing
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.deliveries import Deliveries
+from sandbox.kernel.faults import Faults
 from sandbox.kernel.ids import new_id
 from sandbox.kernel.store import Doc, Store
 
@@ -42,12 +44,11 @@ def job(kind: str) -> Callable[[Job], Job]:
 class World:
     """Everything the operations work on."""
 
-    def __init__(
-        self, data: Path, *, clock_file: Path | None = None, start: int = 0, version: str
-    ) -> None:
-        """Open the account kept in `data`."""
-        self.version = version
-        self.url = ""
+    def __init__(self, data: Path, url: str, clock_file: Path | None, *, start: int = 0) -> None:
+        """Open the account kept in `data`; `url` is where it is met."""
+        self.version = pinned_version()
+        self.url = url
+        self.faults = Faults()
         self.lock = threading.RLock()
         self._advancing = threading.Lock()
         self.store = Store(data / "sandbox.sqlite3")
@@ -125,23 +126,19 @@ class World:
 
         Source: https://docs.stripe.com/api/events/object
         """
-        data = {"object": doc}
-        if previous:
-            data["previous_attributes"] = previous
         endpoints = [
-            endpoint
+            endpoint["id"]
             for endpoint in self.store.find("webhook_endpoint", {"status": "enabled"})
             if {kind, "*"} & set(endpoint["enabled_events"])
         ]
         fields = {
             "api_version": self.version,
-            "data": data,
+            "data": {"object": doc} | ({"previous_attributes": previous} if previous else {}),
             "pending_webhooks": len(endpoints),
             "request": dict(self._request),
             "type": kind,
         }
-        event = self.create("event", fields)
-        self.deliveries.owe(event["id"], [endpoint["id"] for endpoint in endpoints])
+        self.deliveries.owe(self.create("event", fields)["id"], endpoints)
 
     # -- time ---------------------------------------------------------------------------------
 
@@ -174,10 +171,8 @@ class World:
 
     def _run_next(self, *, by: int) -> bool:
         with self.lock:
-            sql = (
-                "SELECT seq, run_at, kind, subject FROM job WHERE run_at <= ? ORDER BY run_at, seq"
-            )
-            row = self.store.db.execute(f"{sql} LIMIT 1", (by,)).fetchone()
+            sql = "SELECT seq, run_at, kind, subject FROM job WHERE run_at <= ?"
+            row = self.store.db.execute(f"{sql} ORDER BY run_at, seq LIMIT 1", (by,)).fetchone()
             if row is None:
                 return False
             seq, moment, kind, subject = row
@@ -194,6 +189,7 @@ class World:
 
     def reset(self, *, keep_endpoints: bool) -> None:
         """Forget everything and start the clock anew."""
+        self.faults.clear()
         with self.lock:
             with self.store.transaction():
                 self.store.clear(keep_endpoints=keep_endpoints)

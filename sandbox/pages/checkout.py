@@ -1,8 +1,6 @@
 """The hosted payment page, `/c/pay/{session}`: a form, test cards, and no real money."""
 
 from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import parse_qs
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -14,7 +12,7 @@ from sandbox.engine.cards import CARDS
 from sandbox.errors import StripeError
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
-from sandbox.pages.render import page
+from sandbox.pages.render import given, page
 
 _CENTURY = 2000
 _MONTHS = 12
@@ -22,88 +20,70 @@ _ACTIONS = {"donate": "Donate", "book": "Book", "subscribe": "Subscribe"}
 Form = dict[str, str]
 
 
-class CheckoutPage:
-    """What a payer sees and does."""
+def routes(world: World) -> list[Route]:
+    """Return the page's addresses."""
 
-    def __init__(self, world: World) -> None:
-        """Show this world's sessions."""
-        self.world = world
+    async def show(request: Request) -> Response:
+        return await run_in_threadpool(_show, world, request.path_params["session"])
 
-    def routes(self) -> list[Route]:
-        """Return the page's addresses."""
-        address = "/c/pay/{session}"
-        return [
-            Route(address, self._show, methods=["GET"]),
-            Route(address, self._submit, methods=["POST"]),
-        ]
+    async def submit(request: Request) -> Response:
+        form = {name: str(value).strip() for name, value in (await given(request)).items()}
+        return await run_in_threadpool(_pay, world, form.pop("session"), form)
 
-    async def _show(self, request: Request) -> Response:
-        return await run_in_threadpool(self.show, request.path_params["session"])
+    address = "/c/pay/{session}"
+    return [Route(address, show, methods=["GET"]), Route(address, submit, methods=["POST"])]
 
-    async def _submit(self, request: Request) -> Response:
-        fields = parse_qs((await request.body()).decode(), keep_blank_values=True)
-        form = {name: values[0].strip() for name, values in fields.items()}
-        return await run_in_threadpool(self.pay, request.path_params["session"], form)
 
-    def show(self, ident: str) -> Response:
-        """Show the form of an open session; of any other say what became of it."""
-        with self.world.lock:
-            self.world.run_due()
-            try:
-                session = self.world.get("checkout.session", ident)
-            except StripeError as error:
-                return page("closed.html", 404, heading="No such payment page", text=str(error))
-            return self._form(session, {}, {}) if session["status"] == "open" else _closed(session)
+def _show(world: World, ident: str) -> Response:
+    """Show the form of an open session; of any other say what became of it."""
+    with world.lock:
+        world.run_due()
+        try:
+            session = world.get("checkout.session", ident)
+        except StripeError as error:
+            return page("closed.html", 404, heading="No such payment page", text=str(error))
+        return _form(world, session, {}, {}) if session["status"] == "open" else _closed(session)
 
-    def pay(self, ident: str, form: Form) -> Response:
-        """Take the payment and send the payer on; a declined card shows the form again."""
-        with self.world.lock:
-            self.world.run_due()
-            session = self.world.store.get(ident)
-            if session is None or session.get("status") != "open":
-                return self.show(ident)
-            email = self._known_email(session) or form.get("email", "")
-            expiry = _expiry(form.get("expiry", ""), self.world.now)
-            errors = _problems(form | {"email": email}, session)
-            if expiry is None:
-                errors["expiry"] = "Enter a month and a year to come, such as 12 / 34."
-            elif not errors:
-                payer = _payer(form | {"email": email}, expiry)
-                with self.world.changing():
-                    decline = checkout.pay(self.world, session, payer)
-                if decline is None:
-                    address = session["success_url"].replace("{CHECKOUT_SESSION_ID}", ident)
-                    return RedirectResponse(address, 303)
-                errors = {"number": f"{decline.message} Nothing was paid. Try another card."}
-            return self._form(session, form, errors, status=402 if form else 200)
 
-    def _form(
-        self, session: Doc, form: Form, errors: dict[str, str], *, status: int = 200
-    ) -> Response:
-        items = self.world.store.children(session["id"], "item")
-        customer_email = self._known_email(session)
-        action = "Subscribe" if session["mode"] == "subscription" else "Pay"
-        return page(
-            "checkout.html",
-            status,
-            session=session,
-            items=items,
-            form=form,
-            errors=errors,
-            known_email=customer_email,
-            cards=list(CARDS.values()),
-            action=_ACTIONS.get(session["submit_type"], action),
-            terms_required=_terms_required(session),
-            next_year=datetime.fromtimestamp(self.world.now, UTC).year % 100 + 3,
-        )
+def _pay(world: World, ident: str, form: Form) -> Response:
+    """Take the payment and send the payer on; a declined card shows the form again."""
+    with world.lock:
+        world.run_due()
+        session = world.store.get(ident)
+        if session is None or session.get("status") != "open":
+            return _show(world, ident)
+        typed = {"email": form.get("email", "")}
+        typed |= {"email": email} if (email := _known_email(world, session)) else {}
+        expiry = _expiry(form.get("expiry", ""), world.now)
+        errors = _problems(form | typed)
+        if expiry is None:
+            errors["expiry"] = "Enter a month and a year to come, such as 12 / 34."
+        elif not errors:
+            with world.changing():
+                decline = checkout.pay(world, session, _payer(form | typed, expiry))
+            if decline is None:
+                address = session["success_url"].replace("{CHECKOUT_SESSION_ID}", ident)
+                return RedirectResponse(address, 303)
+            errors = {"number": f"{decline.message} Nothing was paid. Try another card."}
+        return _form(world, session, form, errors, status=402)
 
-    def _known_email(self, session: Doc) -> str | None:
-        if session["customer"]:
-            customer = self.world.store.get(session["customer"]) or {}
-            if customer.get("email"):
-                return str(customer["email"])
-        email: str | None = session["customer_email"]
-        return email
+
+def _form(
+    world: World, session: Doc, form: Form, errors: dict[str, str], *, status: int = 200
+) -> Response:
+    action = "Subscribe" if session["mode"] == "subscription" else "Pay"
+    return page(
+        "checkout.html",
+        status,
+        session=session,
+        items=world.store.children(session["id"], "item"),
+        form=form,
+        errors=errors,
+        known_email=_known_email(world, session),
+        cards=list(CARDS.values()),
+        action=_ACTIONS.get(session["submit_type"], action),
+        next_year=datetime.fromtimestamp(world.now, UTC).year % 100 + 3,
+    )
 
 
 def _closed(session: Doc) -> Response:
@@ -115,18 +95,18 @@ def _closed(session: Doc) -> Response:
     return page("closed.html", 410, heading=heading, text=text)
 
 
-def _terms_required(session: Doc) -> bool:
-    collected: Any = session["consent_collection"] or {}
-    return bool(collected.get("terms_of_service") == "required")
+def _known_email(world: World, session: Doc) -> str | None:
+    customer = world.store.get(session["customer"] or "") or {}
+    email: str | None = customer.get("email") or session["customer_email"]
+    return email
 
 
-def _problems(form: Form, session: Doc) -> dict[str, str]:
+def _problems(form: Form) -> dict[str, str]:
     """Return what is wrong with the form, by field."""
     problems = {}
-    number = form.get("number", "").replace(" ", "")
     if "@" not in form["email"]:
         problems["email"] = "Enter an e-mail address."
-    if number not in CARDS:
+    if _digits(form) not in CARDS:
         problems["number"] = (
             "Use one of the test cards listed on this page: no real card is accepted or kept."
         )
@@ -134,10 +114,6 @@ def _problems(form: Form, session: Doc) -> dict[str, str]:
         problems["cvc"] = "Enter the security code: any three digits."
     if not form.get("name"):
         problems["name"] = "Enter the name on the card."
-    if session["billing_address_collection"] == "required" and not form.get("postal_code"):
-        problems["postal_code"] = "Enter a postcode."
-    if _terms_required(session) and not form.get("terms"):
-        problems["terms"] = "Please agree to the terms to go on."
     return problems
 
 
@@ -145,12 +121,15 @@ def _payer(form: Form, expiry: tuple[int, int]) -> checkout.Payer:
     return checkout.Payer(
         email=form["email"],
         name=form["name"],
-        card=CARDS[form["number"].replace(" ", "")],
+        card=CARDS[_digits(form)],
         expiry=expiry,
-        country=form.get("country") or None,
+        country=form.get("country") or "GB",
         postal_code=form.get("postal_code") or None,
-        agreed=bool(form.get("terms")),
     )
+
+
+def _digits(form: Form) -> str:
+    return form.get("number", "").replace(" ", "")
 
 
 def _expiry(text: str, now: int) -> tuple[int, int] | None:

