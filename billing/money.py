@@ -30,7 +30,7 @@ _NO_DECIMALS: Final = frozenset(
 )
 _THREE_DECIMALS: Final = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
 _SYMBOLS: Final = {"gbp": "£", "eur": "€", "usd": "US$"}
-_WRITTEN: Final = re.compile(r"£?\s*(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:\.(\d{2}))?", re.ASCII)
+_WRITTEN: Final = re.compile(r"£?\s*(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:\.(\d{1,2}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def exponent(currency: str) -> int:
 
 
 def parse_pounds(written: str) -> Money:
-    """Read an amount a person typed: `25`, `25.00`, `£1,000`.
+    """Read an amount a person typed: `25`, `25.5`, `25.00`, `£1,000`.
 
     Raises:
         AmountError: it is not an amount of pounds and pence.
@@ -75,4 +75,4 @@ def parse_pounds(written: str) -> Money:
     if match is None:
         raise AmountError(f"not an amount in pounds: {written[:40]!r}; write it like 25 or 25.50")
     pounds, pence = match.groups()
-    return Money(int(pounds.replace(",", "")) * 100 + int(pence or 0))
+    return Money(int(pounds.replace(",", "")) * 100 + int((pence or "").ljust(2, "0")))

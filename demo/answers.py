@@ -20,6 +20,7 @@ class Links:
     sign_in: str
     account: str
     support: str
+    contact: str
     appeal: str
     shop: str
 
@@ -31,6 +32,7 @@ class Links:
             sign_in=f"{billing}/sign-in",
             account=f"{billing}/account",
             support=f"{billing}/support",
+            contact=f"{billing}/contact",
             appeal=f"{billing}/appeals/95th-anniversary",
             shop="https://shop.example",
         )
@@ -61,6 +63,7 @@ class Answer:
     reason: str
     because: str
     message: str
+    offer: str
     meter: Meter | None
     links: Links
     decision_id: str
@@ -80,6 +83,7 @@ class Answer:
             reason=str(data["reason"]),
             because=str(data.get("because") or ""),
             message=str(data.get("message") or DEFAULT_MESSAGE),
+            offer=str(data.get("offer") or ""),
             meter=_meter(data.get("meter")),
             links=links.updated(data.get("links") or {}),
             decision_id=str(data.get("decision_id") or ""),

@@ -42,7 +42,8 @@ def the(value: str) -> str:
 
 
 def subscription(plan: str) -> str:
-    """Write a plan inside a sentence: `Digital` becomes `Digital subscription`."""
+    """Write a plan inside a sentence: `Digital` becomes `digital subscription`."""
+    plan = plan[:1].lower() + plan[1:] if plan[1:2].islower() else plan
     return plan if "subscription" in plan.lower() else f"{plan} subscription"
 
 

@@ -130,6 +130,7 @@ class OtherWay(_Item):
 
     name: Text
     text: Text
+    by_telephone: bool = False  # shown only once the paper's number is known
 
 
 class Shop(_Item):

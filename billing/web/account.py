@@ -128,5 +128,6 @@ def _number(receipt: Receipt | None) -> str:
 
 def _item(payment: Payment, *, names: dict[str, str], funds: dict[str, str]) -> str:
     if payment.fund:
-        return f"Gift to {funds.get(payment.fund, payment.fund)}"
+        appeal = funds.get(payment.fund, payment.fund)
+        return f"Gift to {appeal.replace('The ', 'the ', 1)}"
     return names.get(payment.plan, payment.plan)

@@ -14,6 +14,7 @@ from billing.web import (
     errors,
     legal,
     office,
+    paper,
     paywall,
     paywall_openapi,
     render,
@@ -22,7 +23,7 @@ from billing.web import (
     support,
 )
 
-_ROOMS: Final = (support, checkout, account, legal, sign_in, office, paywall)
+_ROOMS: Final = (support, checkout, account, legal, sign_in, office, paper, paywall)
 _MOST_BYTES: Final = 1024 * 1024
 _A_YEAR: Final = 365 * 24 * 3600
 

@@ -5,7 +5,7 @@ is said on the page the reader came from, with all they chose still there, and n
 """
 
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import urlencode
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -37,7 +37,7 @@ from billing.models import (
 )
 from billing.money import Money
 from billing.sign_in import READER_LASTS
-from billing.web import cookies, errors, forms, key_facts, progress
+from billing.web import cookies, errors, forms, key_facts, paper, progress
 from billing.web.caller import caller_of
 from billing.web.dependencies import ContextDep, MaybeReader, NowDep, PassingReader, SessionDep
 from billing.web.render import render, write_money
@@ -207,7 +207,7 @@ def thanks(
         **values,
         plan=context.catalogue.plan(paid.plan),
         subscription=_subscription_of(session, paid),
-        back_to=_paper_page(context, paid.source),
+        back_to=paper.page_of(context, paid.source),
     )
 
 
@@ -243,8 +243,9 @@ def _is_gift(ours: Checkout) -> bool:
 
 
 def _page_of(ours: Checkout) -> str:
-    """Return the page somebody can try again from."""
-    return f"/appeals/{ours.item}" if _is_gift(ours) else f"/subscribe/{ours.item}"
+    """Return the page somebody can try again from, still knowing which article led there."""
+    path = f"/appeals/{ours.item}" if _is_gift(ours) else f"/subscribe/{ours.item}"
+    return f"{path}?{urlencode({'source': ours.source})}" if ours.source else path
 
 
 def _receipt_of(session: Session, ours: Checkout) -> str:
@@ -260,13 +261,3 @@ def _receipt_of(session: Session, ours: Checkout) -> str:
 
 def _subscription_of(session: Session, ours: Checkout) -> Subscription | None:
     return session.scalar(sa.select(Subscription).where(Subscription.checkout_id == ours.id))
-
-
-def _paper_page(context: Context, source: str) -> str:
-    """Return the article somebody came from, where the paper says how to find it; else its front.
-
-    The id is only ever quoted into the paper's own path: it is what the browser sent.
-    """
-    path = context.settings.paywall.article_path
-    found = path.replace("{article}", quote(source, safe="")) if source else ""
-    return f"{context.settings.paper_url}{found}"

@@ -45,7 +45,7 @@ _STATUSES: Final = {
     400: "refused",
     403: "forbidden",
     404: "not_found",
-    405: "not_found",
+    405: "no_page",
     413: "too_large",
     422: "unreadable",
     429: "too_many",

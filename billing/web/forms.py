@@ -75,7 +75,7 @@ def _within(chosen: Money, limits: Giving) -> Money:
     if chosen.amount > most.amount:
         raise AmountError(
             f"The largest gift we take by card is {write_short_money(most)}."
-            " To give more, please write or ring: we would love to hear from you."
+            " To give more, please write to us: we would love to hear from you."
         )
     return chosen
 

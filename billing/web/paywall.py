@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from anyio.to_thread import run_sync
@@ -25,7 +25,9 @@ from billing import access
 from billing.clock import accounting_day
 from billing.context import Context
 from billing.errors import ClosedAppealError
-from billing.web import cookies
+from billing.models import Interval
+from billing.web import cookies, paper
+from billing.web.render import write_short_money
 
 PATH: Final = "/paywall/check"
 _METHODS: Final = "GET, HEAD, OPTIONS"
@@ -120,6 +122,7 @@ def _body(
         "reason": decision.reason.value,
         "because": decision.because,
         "message": None if decision.granted else context.settings.paywall.message,
+        "offer": None if decision.granted else _offer(context),
         "valid_until": _written(decision.valid_until),
         "meter": None
         if meter is None
@@ -134,12 +137,25 @@ def _body(
     }
 
 
+def _offer(context: Context) -> str | None:
+    """Return what a month costs at the least, in a sentence for the wall."""
+    monthly = [
+        price.amount
+        for plan in context.catalogue.plans
+        for price in plan.prices
+        if price.interval is Interval.MONTH
+    ]
+    if not monthly:
+        return None
+    return f"From {write_short_money(min(monthly))} a month. You can end it whenever you like."
+
+
 def _links(context: Context, article: str, *, now: datetime) -> dict[str, str]:
     ours = context.settings.public_url.rstrip("/")
     source = quote(article, safe="")
     return {
         "subscribe": f"{ours}/subscribe?source={source}",
-        "sign_in": f"{ours}/sign-in",
+        "sign_in": f"{ours}/sign-in?{urlencode({'next': paper.way_back(article)})}",
         "support": f"{ours}/support?source={source}",
         "appeal": f"{ours}{_appeal_path(context, now=now)}",
         "shop": context.catalogue.shop.url,

@@ -52,6 +52,10 @@ _ANSWER: Final = _object(
         "anyOf": [{"type": "string"}, _NONE],
         "description": "What to print at the wall; null where access is granted.",
     },
+    offer={
+        "anyOf": [{"type": "string"}, _NONE],
+        "description": "What a subscription costs, for the wall; null where access is granted.",
+    },
     valid_until={
         "anyOf": [_INSTANT, _NONE],
         "description": "The next instant at which time alone changes the answer; null: never.",

@@ -12,7 +12,14 @@ from billing.money import Money, exponent, parse_pounds
 
 @pytest.mark.parametrize(
     ("written", "pence"),
-    [("25", 25_00), ("25.50", 25_50), ("£25", 25_00), (" £1,000.01 ", 1_000_01), ("0.05", 5)],
+    [
+        ("25", 25_00),
+        ("25.50", 25_50),
+        ("25.5", 25_50),
+        ("£25", 25_00),
+        (" £1,000.01 ", 1_000_01),
+        ("0.05", 5),
+    ],
 )
 def test_an_amount_is_read_as_people_write_it(written: str, pence: int) -> None:
     assert parse_pounds(written) == Money(pence, "gbp")

@@ -94,6 +94,7 @@ def answer(*, access: str, reason: str, remaining: int) -> Answer:
         "reason": reason,
         "because": "Because of the meter.",
         "message": "You have reached the free limit. Subscribe to continue reading.",
+        "offer": None if access == "granted" else "From £2.99 a month.",
         "valid_until": None,
         "meter": {
             "used": 3 - remaining,

@@ -39,7 +39,9 @@ def test_the_wall_offers_everything_a_stopped_reader_may_want(
     assert "Monday 30 November 2026" in page
     assert f'href="{BILLING}/subscribe?from=wall"' in page, "the answer's link is preferred"
     assert f'href="{BILLING}/sign-in"' in page
+    assert "From £2.99 a month." in page
     assert "Already a print subscriber?" in page
+    assert f'href="{BILLING}/contact"' in page
     assert f'href="{BILLING}/appeals/95th-anniversary"' in page
 
 

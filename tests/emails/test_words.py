@@ -42,8 +42,9 @@ def test_the_article_of_an_appeal_is_small_inside_a_sentence() -> None:
 
 
 def test_a_plan_is_called_a_subscription_once() -> None:
-    assert subscription("Digital") == "Digital subscription"
-    assert subscription("Digital subscription") == "Digital subscription"
+    assert subscription("Digital") == "digital subscription"
+    assert subscription("Digital subscription") == "digital subscription"
+    assert subscription("PDF") == "PDF subscription"
 
 
 def test_every_text_of_a_notice_becomes_one_printable_line_and_nothing_else_changes() -> None:

@@ -99,6 +99,15 @@ def test_each_refusal_has_its_status_and_its_page(
     assert "x" not in Page(answer.text).words.split()
 
 
+def test_the_address_of_a_button_opened_as_a_page_says_that_nothing_happened(app: FastAPI) -> None:
+    answer = browse(app).get("/checkout/donation")
+
+    page = Page(answer.text)
+    assert answer.status_code == 405
+    assert page.titles("h1") == ["This is a step, not a page"]
+    assert "/support" in page.links
+
+
 def test_an_address_that_leads_nowhere_is_a_page_not_found(app: FastAPI) -> None:
     for path in ("/nowhere", "/checkout/not-an-id/thanks", "/static/none.css"):
         answer = browse(app).get(path)

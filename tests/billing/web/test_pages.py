@@ -1,5 +1,6 @@
 """What is true of every page."""
 
+import dataclasses
 import re
 
 import pytest
@@ -7,6 +8,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from billing.context import Context
+from billing.web.app import create_app
 from billing.web.render import STATIC
 from tests.support.pages import Page
 
@@ -117,6 +119,20 @@ def test_the_support_page_offers_every_way_to_support_the_paper(
     ]
     ways = {"/subscribe", "/appeals/95th-anniversary", "/appeals/fighting-fund"}
     assert ways | {context.catalogue.shop.url} <= set(page.links)
+
+
+def test_nobody_is_told_to_ring_a_number_we_do_not_give(context: Context) -> None:
+    reachable = context.settings.society.model_copy(update={"phone": "020 7946 0000"})
+    settings = context.settings.model_copy(update={"society": reachable})
+
+    silent, told = (
+        Page(TestClient(create_app(each)).get("/support").text)
+        for each in (context, dataclasses.replace(context, settings=settings))
+    )
+
+    assert "By telephone" not in silent.titles("h3")
+    assert "By telephone" in told.titles("h3")
+    assert "Ring 020 7946 0000." in told.words
 
 
 def test_every_price_on_sale_stands_on_the_plans_page(

@@ -77,10 +77,11 @@ def test_a_visitor_reads_to_the_limit_and_is_told_everything_at_the_wall(
         "access": "denied",
         "reason": "limit_reached",
         "message": "You have reached the free limit. Subscribe to continue reading.",
+        "offer": "From £2.99 a month. You can end it whenever you like.",
         "valid_until": window_ends,
         "links": {
             "subscribe": "http://localhost:8000/subscribe?source=node%2F3",
-            "sign_in": "http://localhost:8000/sign-in",
+            "sign_in": "http://localhost:8000/sign-in?next=%2Fread%3Farticle%3Dnode%2F3",
             "support": "http://localhost:8000/support?source=node%2F3",
             "appeal": "http://localhost:8000/appeals/95th-anniversary",
             "shop": context.catalogue.shop.url,

@@ -167,6 +167,18 @@ def test_a_reader_is_led_back_to_the_article_that_stopped_them(
     assert "http://localhost:8080/node/ms-1001" in thanks.links
 
 
+def test_whoever_leaves_without_paying_is_still_led_back_to_the_article(
+    client: TestClient, context: Context
+) -> None:
+    start(client, source="node/4")
+    with context.db.reading() as session:
+        checkout_id = session.scalars(sa.select(Checkout.id)).one()
+
+    back = Page(client.get(f"/checkout/{checkout_id}/cancelled").text)
+
+    assert f"/subscribe/{MONTHLY}?source=node%2F4" in back.links
+
+
 def test_a_source_that_is_another_site_never_becomes_a_link(
     client: TestClient, stripe: LocalStripe
 ) -> None:
