@@ -4,6 +4,7 @@ Every file begins with what it is and who asked for it, and ends with its contro
 without its last line is not whole.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -16,7 +17,7 @@ from billing.reports.files.csv_file import Cell
 from billing.reports.month import Month
 from billing.reports.payments import PaymentRow, payments
 from billing.reports.stamp import Stamp
-from billing.reports.trial_balance import trial_balance
+from billing.reports.trial_balance import Figures, trial_balance
 
 Rows = Iterator[Sequence[Cell]]
 
@@ -24,9 +25,13 @@ _PAYMENTS: Final = (
     "Date", "What", "Receipt", "Payer", "Fund or plan", "Account", "Currency", "Gross", "Refunded",
     "Other", "Fee", "Net", "Method", "Payment", "Charge", "Source", "Balance transaction",
 )  # fmt: skip
+_PAYMENTS_SIGNS: Final = "money out is negative; Net = Gross + Refunded + Other - Fee"
 _TRIAL_BALANCE: Final = (
     "Account", "Name", "Kind", "Currency", "Opening", "Debits", "Credits", "Closing",
 )  # fmt: skip
+_TRIAL_BALANCE_SIGNS: Final = (
+    "debits are positive and credits negative; Closing = Opening + Debits + Credits"
+)
 
 
 def export(session: Session, name: str, month: Month, *, stamp: Stamp) -> Iterator[bytes]:
@@ -48,13 +53,13 @@ def file_name(name: str, month: Month) -> str:
 
 
 def _payments(session: Session, month: Month, stamp: Stamp) -> Rows:
-    yield from stamp.lines("Payments", month, cut_off=cut_off(session))
+    yield from stamp.lines("Payments", month, signs=_PAYMENTS_SIGNS, cut_off=cut_off(session))
     yield []
     yield _PAYMENTS
-    count = 0
+    kinds: Counter[str] = Counter()
     seen = Movements()
     for row in payments(session, month):
-        count += 1
+        kinds[row.kind] += 1
         seen.add(
             row.account,
             row.category,
@@ -64,7 +69,10 @@ def _payments(session: Session, month: Month, stamp: Stamp) -> Rows:
         )
         yield _payment(row)
     yield from _totals(seen.totals)
-    yield from _controls(count, checks(session, month, seen))
+    yield []
+    for kind, count in sorted(kinds.items()):
+        yield (f"Rows: {kind}", count)
+    yield from _controls(kinds.total(), checks(session, month, seen))
 
 
 def _payment(row: PaymentRow) -> Sequence[Cell]:
@@ -89,18 +97,25 @@ def _amounts(totals: Totals, currency: str) -> Sequence[Cell]:
 
 
 def _trial_balance(session: Session, month: Month, stamp: Stamp) -> Rows:
-    yield from stamp.lines("Trial balance", month, cut_off=cut_off(session))
+    known = cut_off(session)
+    yield from stamp.lines("Trial balance", month, signs=_TRIAL_BALANCE_SIGNS, cut_off=known)
     yield []
     yield _TRIAL_BALANCE
     found = trial_balance(session, month)
     for line in found.lines:
-        figures = (line.opening, line.debits, line.credits, line.closing)
-        amounts = (Money(figure, line.currency).major for figure in figures)
-        yield (line.account, line.name, line.kind.value, line.currency.upper(), *amounts)
+        yield (line.account, line.name, line.kind.value, *_balances(line.figures, line.currency))
+    yield []
+    for currency, figures in found.totals.items():
+        yield ("Total", "", "", *_balances(figures, currency))
     yield []
     yield ("Journal entries in the month", found.entries)
     yield ("Postings in the month", found.postings)
     yield from _controls(len(found.lines), found.checks)
+
+
+def _balances(figures: Figures, currency: str) -> Sequence[Cell]:
+    """Return the columns Currency, Opening, Debits, Credits, Closing."""
+    return (currency.upper(), *(Money(figure, currency).major for figure in figures))
 
 
 def _controls(count: int, found: Iterable[Check]) -> Rows:

@@ -72,7 +72,12 @@ def payments(session: Session, month: Month) -> Iterator[PaymentRow]:
             BalanceTransaction.created_at < month.ends,
             BalanceTransaction.reporting_category.not_in(PAYOUTS),
         )
-        .order_by(BalanceTransaction.created_at, BalanceTransaction.stripe_balance_transaction_id)
+        .order_by(
+            BalanceTransaction.created_at,
+            # Of the same second: a charge before its refund, as the alphabet has it.
+            BalanceTransaction.reporting_category,
+            BalanceTransaction.stripe_balance_transaction_id,
+        )
         .execution_options(yield_per=_AT_A_TIME)
     )
     for row in found:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from billing.books import chart
 from billing.books.posting import PAYOUTS, RULES
 from billing.models import Account, BalanceTransaction, Payment
-from billing.reports.control import Check, Movements, Totals, checks
+from billing.reports.control import Check, Movements, Totals, checks, cut_off
 from billing.reports.month import Month
 
 
@@ -43,12 +44,14 @@ class Receipts:
         lines: by account, then by fund or plan.
         totals: of all lines, by currency.
         checks: the same totals against the ledger.
+        cut_off: the newest movement at Stripe that was known; None where none is.
     """
 
     month: Month
     lines: list[FundLine]
     totals: dict[str, Totals]
     checks: list[Check]
+    cut_off: datetime | None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -84,7 +87,8 @@ def receipts_by_fund(session: Session, month: Month) -> Receipts:
         FundLine(item, account, names[account], currency, of.totals, of.count)
         for (account, item, currency), of in sorted(sums.items())
     ]
-    return Receipts(month, lines, all_of_them.totals, checks(session, month, all_of_them))
+    found = checks(session, month, all_of_them)
+    return Receipts(month, lines, all_of_them.totals, found, cut_off(session))
 
 
 def _movements(

@@ -11,6 +11,9 @@ from billing.money import Money
 from billing.reports.control import Check
 from billing.reports.month import Month
 
+# Opening, debits, credits and closing.
+Figures = tuple[int, int, int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class BalanceLine:
@@ -34,6 +37,11 @@ class BalanceLine:
         """The balance at the end of the month."""
         return self.opening + self.debits + self.credits
 
+    @property
+    def figures(self) -> Figures:
+        """The four columns of the line."""
+        return self.opening, self.debits, self.credits, self.closing
+
 
 @dataclass(frozen=True, slots=True)
 class TrialBalance:
@@ -51,6 +59,11 @@ class TrialBalance:
     entries: int
     postings: int
     checks: list[Check]
+
+    @property
+    def totals(self) -> dict[str, Figures]:
+        """What the columns come to, currency by currency; sterling always."""
+        return _totals(self.lines)
 
 
 def trial_balance(session: Session, month: Month) -> TrialBalance:
@@ -93,16 +106,28 @@ def _balances(month: Month) -> sa.Select[str, str, AccountKind, str, int, int, i
     )
 
 
-def _sums(lines: list[BalanceLine]) -> list[Check]:
-    found = []
+def _totals(lines: list[BalanceLine]) -> dict[str, Figures]:
+    found = {}
     for currency in sorted({line.currency for line in lines} | {"gbp"}):
         mine = [line for line in lines if line.currency == currency]
-        for what, amounts in (
-            ("Opening balances sum to zero", [line.opening for line in mine]),
-            ("Debits equal credits", [line.debits + line.credits for line in mine]),
-            ("Closing balances sum to zero", [line.closing for line in mine]),
+        found[currency] = (
+            sum(line.opening for line in mine),
+            sum(line.debits for line in mine),
+            sum(line.credits for line in mine),
+            sum(line.closing for line in mine),
+        )
+    return found
+
+
+def _sums(lines: list[BalanceLine]) -> list[Check]:
+    found = []
+    for currency, (opening, debits, credits_, closing) in _totals(lines).items():
+        for what, amount in (
+            ("Opening balances sum to zero", opening),
+            ("Debits equal credits", debits + credits_),
+            ("Closing balances sum to zero", closing),
         ):
-            found.append(Check(what, Money(sum(amounts), currency), Money(0, currency)))
+            found.append(Check(what, Money(amount, currency), Money(0, currency)))
     return found
 
 

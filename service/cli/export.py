@@ -28,23 +28,22 @@ def trial_balance(month: Month, out: Out = None) -> None:
 def _export(name: str, month: str, out: Path | None) -> None:
     from billing import audit, reports  # noqa: PLC0415
     from billing.db import Database  # noqa: PLC0415
+    from billing.errors import RefusedError  # noqa: PLC0415
     from service.cli.opening import ACTOR, clock_of, read_settings  # noqa: PLC0415
 
     settings = read_settings()
     period = reports.read_month(month)
     now = clock_of(settings).now()
     stamp = reports.Stamp(legal_name=settings.society.name, by=ACTOR, at=now)
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise RefusedError(f"cannot write {out}: name a file, in a directory that is there")
     database = Database(settings.database_url)
+    # Written down first, in the office's words: what has left cannot be called back.
+    with database.unit_of_work() as session:
+        subject = reports.file_name(name, period)
+        audit.record(session, actor=ACTOR, action="exported", subject=subject, now=now)
     with database.reading() as session:
         _write(reports.export(session, name, period, stamp=stamp), out)
-    with database.unit_of_work() as session:
-        audit.record(
-            session,
-            actor=ACTOR,
-            action="report exported",
-            subject=f"{name} {period.key}",
-            now=now,
-        )
 
 
 def _write(pieces: Iterator[bytes], out: Path | None) -> None:

@@ -200,6 +200,16 @@ def test_what_asks_for_money_again_says_how_to_end_it_online_by_mail_and_by_post
     ) in text
 
 
+def test_a_failed_payment_says_how_to_pay_whether_or_not_stripe_gave_a_link() -> None:
+    linked = SAMPLES["payment_failed"]
+    bare = linked.model_copy(update={"pay_link": ""})
+
+    assert "same card or another one: https://invoice.stripe.com/" in compose(linked, REAL).text
+    unlinked = compose(bare, REAL)
+    for part in (unlinked.text, unlinked.html):
+        assert "To pay with the same card or another one, reply to this message." in part
+
+
 def test_the_first_mail_carries_the_right_to_cancel_and_the_model_form() -> None:
     text = compose(SAMPLES["subscription_started"], SETTINGS).text
 

@@ -243,4 +243,18 @@ def test_a_report_is_the_same_on_the_screen_and_in_a_file_and_whole(
     rows = list(csv.reader(io.StringIO(out.read_text("utf-8-sig"))))
     assert rows[-1][:2] == ["End of report", "agrees with the ledger"]
     assert [p.name for p in tmp_path.iterdir() if p.suffix == ".part"] == []
-    assert audited(db) == [("command line", "report exported")] * 2
+    assert audited(db) == [("command line", "exported")] * 2
+
+
+@pytest.mark.parametrize("place", [".", "nowhere/report.csv"])
+def test_a_report_that_cannot_be_written_there_is_refused_and_has_not_left(
+    place: str, billing: Run, db: Database, tmp_path: Path
+) -> None:
+    out = tmp_path / place
+    refused = billing("export", "payments", "--month", "2026-11", "--out", str(out))
+
+    assert refused.returncode == 1
+    said = f"billing: cannot write {out}: name a file, in a directory that is there\n"
+    assert refused.stderr == said
+    assert list(tmp_path.parent.glob("*.part")) == []
+    assert audited(db) == []

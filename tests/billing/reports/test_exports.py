@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from billing.db import Database
@@ -42,7 +43,15 @@ def test_the_head_says_whose_books_which_days_who_asked_and_that_it_is_a_draft(
 ) -> None:
     some_of_november(db)
 
-    for name, title in (("payments", "Payments"), ("trial-balance", "Trial balance")):
+    units = "Pounds and pence, or the currency named"
+    for name, title, signs in (
+        ("payments", "Payments", "money out is negative; Net = Gross + Refunded + Other - Fee"),
+        (
+            "trial-balance",
+            "Trial balance",
+            "debits are positive and credits negative; Closing = Opening + Debits + Credits",
+        ),
+    ):
         assert records(db, name)[:9] == [
             ["People's Press Printing Society Limited"],
             [title],
@@ -50,10 +59,20 @@ def test_the_head_says_whose_books_which_days_who_asked_and_that_it_is_a_draft(
             ["Generated", "2026-11-23 12:00 GMT by Rosa (finance)"],
             ["Source data up to", "2026-11-24 12:00 GMT"],
             ["Filters", "none"],
-            ["Amounts", "Pounds and pence, or the currency named; money out is negative"],
-            ["Status", "DRAFT: this period is not locked; late entries may still change it"],
+            ["Amounts", f"{units}; {signs}"],
+            ["Status", "DRAFT: this month is not over"],
             [],
         ]
+
+
+def test_the_status_says_how_far_a_month_has_come() -> None:
+    late = "DRAFT: this period is not locked; late entries may still change it"
+
+    assert STAMP.status(NOVEMBER.before) == late
+    assert STAMP.status(NOVEMBER) == "DRAFT: this month is not over"
+    assert STAMP.status(NOVEMBER.following) == "DRAFT: this month has not begun"
+    first_of_december = replace(STAMP, at=NOVEMBER.ends)
+    assert first_of_december.status(NOVEMBER) == late
 
 
 def test_the_payments_file_has_a_row_for_each_movement_and_ends_with_its_controls(
@@ -67,14 +86,17 @@ def test_the_payments_file_has_a_row_for_each_movement_and_ends_with_its_control
     assert [record[:13] for record in found[1:4]] == [
         ["2026-11-23", "Payment", "D-000007", "'=HYPERLINK('evil')", "appeal-95", "4910",
          "GBP", "25.00", "0.00", "0.00", "0.58", "24.42", "Visa ending 4242"],
-        ["2026-11-24", "Refund", "D-000007", "'=HYPERLINK('evil')", "appeal-95", "4910",
-         "GBP", "0.00", "-10.00", "0.00", "0.00", "-10.00", "Visa ending 4242"],
         ["2026-11-24", "Payment", "", "A Reader", "digital", "4000",
          "GBP", "5.49", "0.00", "0.00", "0.28", "5.21", "Visa ending 4242"],
+        ["2026-11-24", "Refund", "D-000007", "'=HYPERLINK('evil')", "appeal-95", "4910",
+         "GBP", "0.00", "-10.00", "0.00", "0.00", "-10.00", "Visa ending 4242"],
     ]  # fmt: skip
     assert found[4:] == [
         [],
         ["Total", "", "", "", "", "", "GBP", "30.49", "-10.00", "0.00", "0.86", "19.63"],
+        [],
+        ["Rows: Payment", "2"],
+        ["Rows: Refund", "1"],
         [],
         ["Rows", "3"],
         ["Control", "Currency", "This report", "Ledger", "Difference", "Result"],
@@ -86,6 +108,15 @@ def test_the_payments_file_has_a_row_for_each_movement_and_ends_with_its_control
          "GBP", "-0.37", "-0.37", "0.00", "agrees"],
         ["End of report", "agrees with the ledger"],
     ]  # fmt: skip
+
+
+def test_a_refund_of_the_same_second_comes_after_its_payment(db: Database) -> None:
+    with db.unit_of_work() as session:
+        gift = a_payment(session)
+        moved(session, gift, -10_00, category="refund")
+        moved(session, gift, 25_00)
+
+    assert [record[1] for record in records(db, "payments")[10:12]] == ["Payment", "Refund"]
 
 
 def test_the_trial_balance_file_ends_with_sums_of_zero(db: Database) -> None:
@@ -102,7 +133,11 @@ def test_the_trial_balance_file_ends_with_sums_of_zero(db: Database) -> None:
         ["7901", "Card fees: subscriptions", "expense", "GBP", "0.00", "0.28", "0.00", "0.28"],
         ["7902", "Card fees: gifts", "expense", "GBP", "0.00", "0.58", "0.00", "0.58"],
     ]
-    assert found[-9:] == [
+    assert found[-13:] == [
+        [],
+        ["Total", "", "", "GBP", "0.00", "60.49", "-60.49", "0.00"],
+        [],
+        ["Journal entries in the month", "4"],
         ["Postings in the month", "10"],
         [],
         ["Rows", "6"],

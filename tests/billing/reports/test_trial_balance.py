@@ -38,6 +38,17 @@ def test_every_account_opens_where_the_month_before_closed(db: Database) -> None
         assert all(check.agrees for check in [*before.checks, *found.checks])
 
 
+def test_the_columns_have_totals_currency_by_currency_and_sterling_always(db: Database) -> None:
+    with db.unit_of_work() as session:
+        moved(session, a_payment(session, currency="eur"), 7_00, fee=40, currency="eur")
+        moved(session, a_payment(session), 25_00, fee=58, at=OCTOBER_DAY)
+
+        found = trial_balance(session, NOVEMBER)
+
+        assert found.totals == {"eur": (0, 7_00, -7_00, 0), "gbp": (0, 0, 0, 0)}
+        assert trial_balance(session, NOVEMBER.before.before).totals == {"gbp": (0, 0, 0, 0)}
+
+
 def test_later_months_are_not_in_it(db: Database) -> None:
     with db.unit_of_work() as session:
         moved(session, a_payment(session), 25_00)

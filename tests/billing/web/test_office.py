@@ -77,7 +77,8 @@ def test_finance_sees_a_months_receipts_by_fund_with_their_totals(
     assert "People&#39;s Press Printing Society Limited" in page
     assert "1 to 30 June 2026, London days (Europe/London)" in page
     assert "by Rosa (finance)" in page
-    assert "DRAFT" in page
+    assert "DRAFT: this period is not locked" in page
+    assert "1 July 2026, 00:30: the newest movement at Stripe we know of" in page
 
 
 def test_a_month_that_does_not_agree_says_so_in_its_heading_and_on_its_line(
@@ -132,6 +133,19 @@ def test_the_office_opens_on_this_month_even_when_nothing_has_happened(
 
     assert answer.status_code == 200
     assert "Nothing came in and nothing went back" in answer.text
+
+
+def test_a_month_that_has_not_begun_says_so_and_stays_chosen(
+    client: TestClient, context: Context
+) -> None:
+    enter(client, context)
+
+    page = client.get("/office/receipts", params={"month": "2099-12"}).text
+
+    assert "December 2099 has not begun." in page
+    assert "DRAFT: this month has not begun" in page
+    assert '<option value="2099-12" selected>December 2099</option>' in page
+    assert page.count(" selected>") == 1
 
 
 @pytest.mark.parametrize("path", ["/office/receipts", "/office/exports/payments.csv"])
