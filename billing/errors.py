@@ -75,7 +75,15 @@ class StripeUnavailableError(BillingError):
 
 
 class StripeRefusedError(BillingError):
-    """Stripe answered no."""
+    """Stripe answered no.
+
+    Attributes:
+        missing: the parameter naming an object Stripe does not have, such as `customer`; else ''.
+    """
+
+    def __init__(self, message: str, *, missing: str = "") -> None:
+        super().__init__(message)
+        self.missing = missing
 
 
 class BusyError(BillingError):
@@ -84,6 +92,10 @@ class BusyError(BillingError):
 
 class StaleReadError(BillingError):
     """Somebody has looked since we did; their answer is newer than ours."""
+
+
+# Nobody's fault, and over some day: what met one of these is tried again for as long as it takes.
+PASSING = (BusyError, StaleReadError, StripeUnavailableError)
 
 
 class UnknownReaderError(BillingError):

@@ -177,7 +177,7 @@ def stripe_process(
 @pytest.fixture
 def stripe(stripe_process: StripeProcess) -> Iterator[LocalStripe]:
     """The local Stripe, as new."""
-    local = LocalStripe(stripe_process.url)
+    local = LocalStripe(stripe_process.url, stripe_process.file)
     local.reset()
     yield local
     local.close()

@@ -19,16 +19,14 @@ from billing import queue, reconciliation, tasks
 from billing.clock import accounting_day
 from billing.context import Context
 from billing.db import insert_ignore
-from billing.errors import BusyError, RefusedError, StaleReadError, StripeUnavailableError
+from billing.errors import PASSING, RefusedError, StaleReadError
 from billing.models import OwedState, StripeEvent
 from billing.queue.owed import ATTEMPTS_BEFORE_PARKING
 from billing.settings import Settings
 from webhooks import dispatch, event
 
 APPLIED: Final = "applied"
-# Nobody's fault, and over some day: an outage of hours must not leave staff with every event.
-_PASSING: Final = (BusyError, StaleReadError, StripeUnavailableError)
-_FOR_EVER: Final = sys.maxsize
+_FOR_EVER: Final = sys.maxsize  # an outage of hours must not leave staff with every event
 
 _log = structlog.get_logger(__name__)
 
@@ -160,7 +158,7 @@ def _give_back(context: Context, row: StripeEvent, error: Exception) -> None:
                 row,
                 error=f"{type(error).__name__}: {error}",
                 now=now,
-                attempts=_FOR_EVER if isinstance(error, _PASSING) else ATTEMPTS_BEFORE_PARKING,
+                attempts=_FOR_EVER if isinstance(error, PASSING) else ATTEMPTS_BEFORE_PARKING,
             )
             if parked:
                 _tell_staff(session, row, error, now=now)

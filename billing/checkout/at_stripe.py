@@ -64,7 +64,9 @@ def open_session(context: Context, checkout_id: UUID, command_id: UUID) -> str:
             ),
             clock=context.clock,
         )
-    except StripeRefusedError:
+    except StripeRefusedError as refused:
+        if refused.missing == "customer":
+            return open_session(context, checkout_id, _as_new_customer(context, command_id))
         with context.db.unit_of_work() as session:
             session.get_one(Checkout, checkout_id).status = CheckoutStatus.FAILED
         raise
@@ -72,6 +74,15 @@ def open_session(context: Context, checkout_id: UUID, command_id: UUID) -> str:
         checkout = session.get_one(Checkout, checkout_id)
         checkout.stripe_session_id, checkout.stripe_url = theirs.id, theirs.url or ""
         return checkout.stripe_url
+
+
+def _as_new_customer(context: Context, command_id: UUID) -> UUID:
+    """Decide to ask again without the customer: somebody has deleted that one at Stripe."""
+    with context.db.unit_of_work() as session:
+        refused = session.get_one(Command, command_id)
+        params = {name: value for name, value in refused.params.items() if name != "customer"}
+        checkout = session.get_one(Checkout, UUID(refused.subject))
+        return decide_open(session, checkout, params, now=context.clock.now())
 
 
 def give_up_open(context: Context, reader_id: UUID, plan: str) -> None:
@@ -93,7 +104,10 @@ def give_up_open(context: Context, reader_id: UUID, plan: str) -> None:
         )
     if checkout is None:
         return
-    stripe_session_id = checkout.stripe_session_id or _finish_opening(context, checkout)
+    try:
+        stripe_session_id = checkout.stripe_session_id or _finish_opening(context, checkout)
+    except StripeRefusedError:
+        return  # it was never opened, and now never will be
     gateway = context.gateway
     # Refused where it was paid or ran out meanwhile; settling tells which.
     with contextlib.suppress(StripeRefusedError):
@@ -105,7 +119,10 @@ def _finish_opening(context: Context, checkout: Checkout) -> str:
     """Ask again for a session whose opening was never answered; the same key, the same session."""
     with context.db.reading() as session:
         command_id = session.scalars(
-            sa.select(Command.id).where(Command.kind == _OPEN, Command.subject == str(checkout.id))
+            sa.select(Command.id)
+            .where(Command.kind == _OPEN, Command.subject == str(checkout.id))
+            .order_by(Command.created_at.desc())
+            .limit(1)
         ).one()
     open_session(context, checkout.id, command_id)
     with context.db.reading() as session:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from billing import readers, subscriptions
 from billing.checkout.follow import look_at_invoice, look_at_payment
 from billing.context import Context
-from billing.models import Checkout, CheckoutStatus
+from billing.models import Checkout, CheckoutStatus, Payment, PaymentStatus, Subscription
 from billing.payments.customers import as_id
 from billing.stripe_gateway import read
 from billing.stripe_gateway.types import StripeCheckoutSession
@@ -39,10 +39,10 @@ def settle(
     """
     theirs = read.checkout_session(context.gateway, stripe_session_id)
     if theirs is not None and theirs.status == "complete":
-        if theirs.subscription_id:
-            subscriptions.look_again(context, theirs.subscription_id)
         if theirs.invoice_id:
             look_at_invoice(context, theirs.invoice_id)
+        elif theirs.subscription_id:
+            subscriptions.look_again(context, theirs.subscription_id)
         if theirs.payment_intent_id:
             look_at_payment(context, theirs.payment_intent_id)
     with context.db.unit_of_work() as session:
@@ -58,7 +58,7 @@ def _write(session: Session, theirs: StripeCheckoutSession, *, now: datetime) ->
     if ours.reader_id is not None:
         readers.hold(session, ours.reader_id)  # before the checkout, as merging does
     session.refresh(ours, with_for_update=True)
-    status = _status(theirs)
+    status = _status(session, theirs)
     if status not in _MOVES[ours.status]:
         return
     ours.status, ours.stripe_session_id = status, theirs.id
@@ -80,13 +80,32 @@ def _ours(session: Session, theirs: StripeCheckoutSession) -> Checkout | None:
     )
 
 
-def _status(theirs: StripeCheckoutSession) -> CheckoutStatus:
+def _status(session: Session, theirs: StripeCheckoutSession) -> CheckoutStatus:
     if theirs.certain:
         return CheckoutStatus.SETTLED
     match theirs.status:
+        case "complete" if _bank_refused(session, theirs):
+            return CheckoutStatus.FAILED
         case "complete":
             return CheckoutStatus.AWAITING_BANK
         case "expired":
             return CheckoutStatus.EXPIRED
         case _:
             return CheckoutStatus.OPEN
+
+
+def _bank_refused(session: Session, theirs: StripeCheckoutSession) -> bool:
+    """Whether what an agreed checkout led to has come to nothing; the session never says so."""
+    payment = session.scalar(
+        sa.select(Payment.status).where(
+            Payment.stripe_payment_intent_id == theirs.payment_intent_id
+        )
+    )
+    subscription = session.scalar(
+        sa.select(Subscription.status).where(
+            Subscription.stripe_subscription_id == theirs.subscription_id
+        )
+    )
+    return payment in (PaymentStatus.FAILED, PaymentStatus.CANCELED) or (
+        subscription is not None and subscription.ended
+    )

@@ -255,13 +255,13 @@ def _donation_params(
 
 
 def _payer(session: Session, reader_id: UUID | None) -> dict[str, str]:
-    """Say who pays, where we know: one Stripe customer for each reader."""
+    """Say who pays, where we know: the reader's last Stripe customer, or none yet."""
     if reader_id is None:
         return {}
     customer = session.scalar(
         sa.select(Customer.stripe_customer_id)
         .where(Customer.reader_id == reader_id)
-        .order_by(Customer.created_at)
+        .order_by(Customer.created_at.desc())
         .limit(1)
     )
     if customer is not None:

@@ -37,7 +37,11 @@ class SubscriptionStatus(enum.StrEnum):
     @property
     def live(self) -> bool:
         """Whether the reader has this subscription today: a second one would be a mistake."""
-        return self in (self.TRIALING, self.ACTIVE, self.PAST_DUE, self.UNPAID, self.PAUSED)
+        return self not in (
+            self.INCOMPLETE,
+            self.INCOMPLETE_EXPIRED,
+            self.CANCELED,
+        )
 
 
 class Subscription(Base):

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from billing.catalogue.data import Catalogue
 from billing.clock import accounting_day
 from billing.models import Payment, PaymentPurpose, PaymentStatus, Receipt, Refund, RefundStatus
+from billing.money import Money
 from billing.notices import RefundMade
 from billing.outbox import owe
 from billing.payments.customers import checkout_of, link_customer, reader_of
@@ -16,6 +17,7 @@ from billing.payments.purpose import purpose_of
 from billing.payments.receipts import address_for
 from billing.queue import Fence
 from billing.stripe_gateway.types import StripePayment, StripeRefund
+from billing.tasks import raise_task
 
 _GIVEN_BACK = (RefundStatus.SUCCEEDED, RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION)
 
@@ -36,9 +38,9 @@ def apply(
     charge = theirs.charge
     if charge is None:
         return ours
-    if charge.movement is not None:
-        record_movement(session, charge.movement, payment=ours, now=now)
-        ours.balance_transaction_id = charge.movement.id
+    moved = charge.movement
+    if moved is not None and record_movement(session, moved, payment=ours, now=now):
+        ours.balance_transaction_id = moved.id
     for refund in charge.refunds:
         _apply_refund(session, ours, refund, catalogue, now)
     ours.refunded_amount = sum(r.amount for r in charge.refunds if r.status in _GIVEN_BACK)
@@ -50,22 +52,25 @@ def _ours_or_new(
     session: Session, theirs: StripePayment, catalogue: Catalogue, now: datetime
 ) -> Payment:
     ours = session.scalar(sa.select(Payment).where(Payment.stripe_payment_intent_id == theirs.id))
-    if ours is not None:
+    if ours is not None and (ours.purpose is not PaymentPurpose.FOREIGN or _posted(ours)):
         return ours
     what = purpose_of(session, theirs, catalogue=catalogue, now=now)
-    ours = Payment(
+    ours = ours or Payment(
         stripe_payment_intent_id=theirs.id,
-        purpose=what.purpose,
-        account_code=what.account_code,
-        fund=what.fund,
-        plan=what.plan,
         status=theirs.status,
         amount=theirs.amount,
         currency=theirs.currency,
         created_at=theirs.created,
     )
+    ours.purpose, ours.account_code = what.purpose, what.account_code
+    ours.fund, ours.plan = what.fund, what.plan
     session.add(ours)
     return ours
+
+
+def _posted(ours: Payment) -> bool:
+    """Whether its income is in the books, so that what it is for can no longer change."""
+    return ours.balance_transaction_id != ""
 
 
 def _mirror(session: Session, ours: Payment, theirs: StripePayment, now: datetime) -> None:
@@ -112,6 +117,8 @@ def _apply_refund(
     session.flush()
     for movement in theirs.movements:
         record_movement(session, movement, payment=payment, refund=ours, now=now)
+    if theirs.status is RefundStatus.FAILED:
+        _ask_about_refund(session, theirs, now)
     if payment.purpose is PaymentPurpose.FOREIGN or theirs.status is not RefundStatus.SUCCEEDED:
         return
     receipt = session.scalar(sa.select(Receipt).where(Receipt.payment_id == payment.id))
@@ -126,6 +133,12 @@ def _apply_refund(
     to = address_for(session, payment)
     fact = f"refund:{theirs.id}"
     owe(session, notice, to=to, fact=fact, now=now, reader_id=payment.reader_id)
+
+
+def _ask_about_refund(session: Session, theirs: StripeRefund, now: datetime) -> None:
+    amount = Money(theirs.amount, theirs.currency)
+    detail = f"A refund of {amount} ({theirs.id}) did not reach the payer: the money is ours again."
+    raise_task(session, "refund-failed", subject=theirs.id, detail=detail, now=now)
 
 
 def item_name(payment: Payment, catalogue: Catalogue) -> str:

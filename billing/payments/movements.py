@@ -1,13 +1,20 @@
 """Movements of our balance at Stripe: each is kept once, and posted to the books once."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from billing.books.posting import post_balance_transaction
 from billing.db import insert_ignore
-from billing.models import BalanceTransaction, Payment, Refund
+from billing.models import BalanceTransaction, Payment, PaymentPurpose, Refund
+from billing.payments.purpose import UNALLOCATED
 from billing.stripe_gateway.types import StripeBalanceTransaction
+
+# Checkout makes the subscription and its invoice only after the payment: for some seconds nothing
+# at Stripe says whose it is, and what is posted is posted for ever.
+# Source: https://docs.stripe.com/changelog/basil/2025-03-31/checkout-legacy-subscription-upgrade
+_UNPLACED_FOR: Final = timedelta(minutes=10)
 
 
 def record_movement(
@@ -17,8 +24,14 @@ def record_movement(
     payment: Payment | None = None,
     refund: Refund | None = None,
     now: datetime,
-) -> None:
-    """Keep one movement and post it. Repeats safely: Stripe never changes one."""
+) -> bool:
+    """Keep one movement and post it. Repeats safely: Stripe never changes one.
+
+    Returns:
+        Whether it is in the books now; False while its payment is new and nobody can place it.
+    """
+    if payment is not None and _may_yet_be_placed(payment, now):
+        return False
     session.execute(
         insert_ignore(session, BalanceTransaction).values(
             stripe_balance_transaction_id=theirs.id,
@@ -37,3 +50,9 @@ def record_movement(
     )
     ours = session.get_one(BalanceTransaction, theirs.id)
     post_balance_transaction(session, ours, payment=payment, now=now)
+    return True
+
+
+def _may_yet_be_placed(payment: Payment, now: datetime) -> bool:
+    unplaced = payment.purpose is PaymentPurpose.FOREIGN and payment.account_code == UNALLOCATED
+    return unplaced and now - payment.created_at < _UNPLACED_FOR

@@ -6,13 +6,17 @@ are fed by walking the list itself, with an overlap, and unfinished things are l
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from billing import tasks
 from billing.checkout import look_at_payment, settle
 from billing.context import Context
-from billing.errors import BillingError
+from billing.errors import PASSING
 from billing.models import (
     BalanceTransaction,
     Checkout,
@@ -26,17 +30,23 @@ from billing.stripe_gateway import read
 from billing.stripe_gateway.types import StripeBalanceTransaction
 
 _CURSOR: Final = "balance_transactions"
-_OVERLAP: Final = timedelta(minutes=30)
+_OVERLAP: Final = timedelta(minutes=30)  # Stripe's list may be a little behind itself
 _BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _PATIENCE: Final = timedelta(minutes=10)  # before an open checkout is looked at unasked
-_MOST: Final = 100
+_NEWEST: Final = 50  # looked at each time: somebody may be waiting for them
+_OTHERS: Final = 50  # drawn by lot from the rest, so that none waits behind the others for ever
+
+_log = structlog.get_logger(__name__)
 
 
 def poll_balance_transactions(context: Context) -> int:
     """Post every movement of Stripe's balance we have not seen. Repeats safely.
 
+    The cursor is the time of the last movement seen, in Stripe's time: ours may be wrong. It waits
+    at the first one that could not be taken in.
+
     Returns:
-        How many were new.
+        How many were taken in.
 
     Raises:
         StripeUnavailableError: try again later; the cursor has not moved.
@@ -44,7 +54,6 @@ def poll_balance_transactions(context: Context) -> int:
     with context.db.reading() as session:
         cursor = session.get(Cursor, _CURSOR)
         since = cursor.at - _OVERLAP if cursor else _BEGINNING
-    began = context.clock.now()
     movements = read.balance_transactions(context.gateway, since=since)
     with context.db.reading() as session:
         known = set(
@@ -55,20 +64,28 @@ def poll_balance_transactions(context: Context) -> int:
             )
         )
     new = [movement for movement in movements if movement.id not in known]
-    for movement in new:
-        _take_in(context, movement)
-    with context.db.unit_of_work() as session:
-        session.merge(Cursor(name=_CURSOR, at=began))
-    return len(new)
+    missed = [m for m in new if not _tried(context, m.id, partial(_take_in, context, m))]
+    if movements:
+        reached = min(m.created for m in missed) if missed else movements[-1].created
+        with context.db.unit_of_work() as session:
+            session.merge(Cursor(name=_CURSOR, at=reached))
+    return len(new) - len(missed)
 
 
 def _take_in(context: Context, movement: StripeBalanceTransaction) -> None:
-    """Let the payment bring its own movement; whatever belongs to none is posted by itself."""
-    if movement.payment_intent_id:
-        look_at_payment(context, movement.payment_intent_id)
+    """Let the payment bring its own movement; what it does not bring is posted by itself.
+
+    A payment brings the movements of its last charge and of its refunds. A debit that failed after
+    it was taken, or an earlier charge, is still that payment's, and posted against its account.
+    """
+    intent = movement.payment_intent_id
+    if intent:
+        look_at_payment(context, intent)
     with context.db.unit_of_work() as session:
         if session.get(BalanceTransaction, movement.id) is None:
-            record_movement(session, movement, now=context.clock.now())
+            known = sa.select(Payment).where(Payment.stripe_payment_intent_id == intent)
+            payment = session.scalar(known) if intent else None
+            record_movement(session, movement, payment=payment, now=context.clock.now())
 
 
 def poll_unfinished(context: Context) -> int:
@@ -79,42 +96,68 @@ def poll_unfinished(context: Context) -> int:
     """
     now = context.clock.now()
     with context.db.reading() as session:
-        checkouts = session.scalars(
-            sa.select(Checkout.stripe_session_id)
-            .where(
-                Checkout.status.in_((CheckoutStatus.OPEN, CheckoutStatus.AWAITING_BANK)),
-                Checkout.stripe_session_id.is_not(None),
-                Checkout.created_at < now - _PATIENCE,
-            )
-            .order_by(Checkout.created_at.desc())
-            .limit(_MOST)
-        ).all()
-        payments = session.scalars(
-            sa.select(Payment.stripe_payment_intent_id)
-            .where(
-                sa.or_(
-                    Payment.status == PaymentStatus.PENDING,
-                    sa.and_(
-                        Payment.status == PaymentStatus.SUCCEEDED,
-                        Payment.balance_transaction_id == "",
-                    ),
-                )
-            )
-            .order_by(Payment.created_at.desc())
-            .limit(_MOST)
-        ).all()
+        checkouts = _some(
+            session,
+            Checkout.stripe_session_id,
+            Checkout.created_at,
+            Checkout.status.in_((CheckoutStatus.OPEN, CheckoutStatus.AWAITING_BANK)),
+            Checkout.stripe_session_id.is_not(None),
+            Checkout.created_at < now - _PATIENCE,
+        )
+        unbooked = sa.and_(
+            Payment.status == PaymentStatus.SUCCEEDED, Payment.balance_transaction_id == ""
+        )
+        payments = _some(
+            session,
+            Payment.stripe_payment_intent_id,
+            Payment.created_at,
+            sa.or_(Payment.status == PaymentStatus.PENDING, unbooked),
+        )
     failures = 0
     for stripe_session_id in checkouts:
-        failures += not _tried(context, settle, str(stripe_session_id))
+        failures += not _tried(
+            context, stripe_session_id, partial(settle, context, stripe_session_id)
+        )
     for payment_intent_id in payments:
-        failures += not _tried(context, look_at_payment, payment_intent_id)
+        failures += not _tried(
+            context, payment_intent_id, partial(look_at_payment, context, payment_intent_id)
+        )
     return failures
 
 
-def _tried(context: Context, verb: Callable[[Context, str], None], stripe_id: str) -> bool:
-    """Look at one; its failure must not keep the others waiting."""
+def _some(
+    session: Session,
+    stripe_id: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
+    created_at: InstrumentedAttribute[datetime],
+    *unfinished: sa.ColumnElement[bool],
+) -> list[str]:
+    """Return the newest of what is unfinished, and as many again of the older by lot."""
+    found = sa.select(stripe_id).where(*unfinished)
+    newest = session.scalars(found.order_by(created_at.desc()).limit(_NEWEST)).all()
+    others = found.where(stripe_id.not_in(newest)).order_by(sa.func.random()).limit(_OTHERS)
+    return [str(each) for each in (*newest, *session.scalars(others))]
+
+
+def _tried(context: Context, stripe_id: str, look: Callable[[], None]) -> bool:
+    """Look at one; its failure, whatever it is, must not keep the others waiting."""
     try:
-        verb(context, stripe_id)
-    except BillingError:
+        look()
+    except PASSING:
+        return False
+    except Exception as error:  # noqa: BLE001  # tried again by the next poll
+        _tell_staff(context, stripe_id, error)
         return False
     return True
+
+
+def _tell_staff(context: Context, stripe_id: str, error: Exception) -> None:
+    _log.error("poll failed", object_id=stripe_id, error=type(error).__name__)
+    with context.db.unit_of_work() as session:
+        tasks.raise_task(
+            session,
+            "poll-failed",
+            subject=stripe_id,
+            detail=f"What Stripe says of {stripe_id} could not be taken in"
+            f" ({type(error).__name__}); it is tried again at every poll.",
+            now=context.clock.now(),
+        )

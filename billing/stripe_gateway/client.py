@@ -43,7 +43,7 @@ class Gateway:
         try:
             return question()
         except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError) as error:
-            raise StripeRefusedError(_in_short(error)) from error
+            raise StripeRefusedError(_in_short(error), missing=_missing(error)) from error
         except (stripe.AuthenticationError, stripe.PermissionError) as error:
             raise StripeUnavailableError(f"the key was refused: {_in_short(error)}") from error
         except stripe.StripeError as error:
@@ -58,10 +58,16 @@ class Gateway:
         try:
             return self.ask(question)
         except StripeRefusedError as error:
-            cause = error.__cause__
-            if isinstance(cause, stripe.InvalidRequestError) and cause.code == "resource_missing":
+            if error.missing:
                 return None
             raise
+
+
+def _missing(error: stripe.StripeError) -> str:
+    """Name the parameter whose object Stripe does not have; '' for any other refusal."""
+    if not isinstance(error, stripe.InvalidRequestError) or error.code != "resource_missing":
+        return ""
+    return error.param or "id"
 
 
 def _in_short(error: stripe.StripeError) -> str:

@@ -56,9 +56,10 @@ def subscription(gateway: Gateway, subscription_id: str) -> StripeSubscription |
     if found is None:
         return None
     items = found["items"].data
-    price = items[0].price
-    recurring = price.recurring
-    period_ends = instant(max(item.current_period_end for item in items))
+    price = items[0].price if items else None
+    recurring = price.recurring if price else None
+    begun = found.start_date  # the last that is known of one without items: nothing is paid
+    period_ends = instant(max((item.current_period_end for item in items), default=begun))
     ends_on = instant_or_none(found.cancel_at)
     if ends_on is None and found.cancel_at_period_end:
         ends_on = period_ends
@@ -68,14 +69,14 @@ def subscription(gateway: Gateway, subscription_id: str) -> StripeSubscription |
         status=_subscription_status(found.status),
         customer_id=id_of(found.customer),
         metadata=words(found.metadata),
-        price_id=price.id,
+        price_id=price.id if price else "",
         amount=sum(
             (item.price.unit_amount or 0) * (getattr(item, "quantity", None) or 1) for item in items
         ),
         currency=found.currency,
         interval=Interval(recurring.interval) if recurring else Interval.MONTH,
         started=instant(found.start_date),
-        period_starts=instant(min(item.current_period_start for item in items)),
+        period_starts=instant(min((item.current_period_start for item in items), default=begun)),
         period_ends=period_ends,
         ends_on=ends_on,
         canceled_at=instant_or_none(found.canceled_at),
@@ -140,8 +141,10 @@ def _invoice_of(
 def _lines(gateway: Gateway, found: stripe.Invoice) -> Iterator[stripe.InvoiceLineItem]:
     if not found.lines.has_more:
         return iter(found.lines.data)
-    lines = gateway.client.v1.invoices.line_items.list(text(found.id), {"limit": _PAGE})
-    return iter(gateway.ask(lambda: list(lines.auto_paging_iter())))
+    lines = gateway.client.v1.invoices.line_items
+    return iter(
+        gateway.ask(lambda: list(lines.list(text(found.id), {"limit": _PAGE}).auto_paging_iter()))
+    )
 
 
 def payment(gateway: Gateway, payment_intent_id: str) -> StripePayment | None:
@@ -243,7 +246,7 @@ def _refunds(gateway: Gateway, payment_intent_id: str) -> tuple[StripeRefund, ..
     return tuple(
         StripeRefund(
             id=refund.id,
-            status=RefundStatus(refund.status or "pending"),
+            status=_refund_status(refund.status),
             amount=refund.amount,
             currency=refund.currency,
             reason=text(refund.reason),
@@ -259,6 +262,14 @@ def _refunds(gateway: Gateway, payment_intent_id: str) -> tuple[StripeRefund, ..
         )
         for refund in found
     )
+
+
+def _refund_status(status: str | None) -> RefundStatus:
+    """Read a word Stripe has yet to invent as one that is not certain."""
+    try:
+        return RefundStatus(status or "pending")
+    except ValueError:
+        return RefundStatus.PENDING
 
 
 def balance_transactions(gateway: Gateway, *, since: datetime) -> list[StripeBalanceTransaction]:

@@ -127,6 +127,7 @@ def _refuse_second(session: Session, ours: Subscription, now: datetime) -> None:
 
 def _mirror(ours: Subscription, theirs: StripeSubscription, price: Price | None) -> None:
     """Copy Stripe's state. A word Stripe has newly invented changes nothing but the status."""
+    overdue = ours.past_due_since
     ours.status = theirs.status
     if price is not None:
         ours.plan = price.plan
@@ -134,13 +135,16 @@ def _mirror(ours: Subscription, theirs: StripeSubscription, price: Price | None)
     ours.amount, ours.currency, ours.interval = theirs.amount, theirs.currency, theirs.interval
     ours.started_at = theirs.started
     ours.ends_on, ours.ended_at = theirs.ends_on, theirs.ended_at
-    ours.past_due_since = None
+    if theirs.status is not SubscriptionStatus.UNKNOWN:
+        ours.past_due_since = None
     match theirs.status:
         case SubscriptionStatus.ACTIVE | SubscriptionStatus.TRIALING:
             ours.paid_until = theirs.period_ends
         case SubscriptionStatus.PAST_DUE | SubscriptionStatus.UNPAID:
-            # Stripe has moved on to the period it could not take the money for.
-            ours.paid_until = ours.past_due_since = theirs.period_starts
+            # Stripe has moved on to the period it could not take the money for, and may move on
+            # again and again while nothing is paid: the first of them counts.
+            since = theirs.period_starts
+            ours.paid_until = ours.past_due_since = min(overdue or since, since)
         case SubscriptionStatus.CANCELED if theirs.ended_at:
             ours.paid_until = min(ours.paid_until, theirs.ended_at)
         case _:

@@ -77,6 +77,8 @@ def tell_of_failure(
     subscription = _subscription(session, invoice)
     if not invoice.failing or invoice.billing_reason == _FIRST or subscription is None:
         return
+    if subscription.status.ended:
+        return  # there is nothing left to put right; its end is told by another mail
     until = invoice.period_starts + timedelta(days=paywall.grace_days)
     notice = PaymentFailed(
         plan=catalogue.plan(subscription.plan).name,

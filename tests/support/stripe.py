@@ -1,8 +1,11 @@
 """The local Stripe as the tests hold it: a process of its own, spoken to over HTTP."""
 
+import json
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,8 +25,9 @@ class LocalStripe:
         client: the official SDK, speaking to it.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, file: Path) -> None:
         self.url = url
+        self._file = file
         self.client = StripeClient(KEY, base_addresses={"api": url}, max_network_retries=0)
         self._http = httpx2.Client(base_url=url, timeout=30)
 
@@ -42,6 +46,20 @@ class LocalStripe:
     def advance(self, *, days: int = 0, seconds: int = 0) -> None:
         """Move its clock forward; what falls due happens on the way."""
         self.control("advance", days=days, seconds=seconds)
+
+    def rewrite(self, object_id: str, **fields: object) -> None:
+        """Give an object a shape that Stripe's may have and this one does not simulate.
+
+        Args:
+            object_id: the object.
+            fields: its fields by name; of a field within a field, `__` for the dot.
+        """
+        with closing(sqlite3.connect(self._file, timeout=30)) as store, store:
+            for name, value in fields.items():
+                store.execute(
+                    "UPDATE object SET doc = json_set(doc, ?, json(?)) WHERE id = ?",
+                    ("$." + name.replace("__", "."), json.dumps(value), object_id),
+                )
 
     def pay(
         self,
@@ -77,6 +95,7 @@ class StripeProcess:
 
     def __init__(self, data: Path, *, port: int, clock_file: Path) -> None:
         self._log = data / "stripe.log"
+        self.file = data / "sandbox.sqlite3"
         self.url = f"http://localhost:{port}"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
