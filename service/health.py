@@ -24,8 +24,9 @@ def build(context: Context) -> APIRouter:
     """Return the routes of both addresses."""
     router = APIRouter(include_in_schema=False)
 
+    # `async`: needs no thread, for they may all be busy while the process is well.
     @router.get("/healthz")
-    def healthz() -> JSONResponse:
+    async def healthz() -> JSONResponse:
         return _answer({"status": "ok"}, ready=True)
 
     @router.get("/readyz")

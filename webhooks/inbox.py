@@ -134,6 +134,9 @@ def _handle(context: Context, row: StripeEvent) -> None:
         with context.db.unit_of_work() as session:
             _finish(session, row=row, outcome=f"ignored: {ignored}")
         return
+    except event.MalformedError as error:  # a nest that just passed at the door, say
+        _give_back(context, row, error)
+        return
     try:
         reconciliation.refresh(context, subject, also=partial(_finish, row=row, outcome=APPLIED))
     except Exception as error:  # noqa: BLE001  # whatever it is, the event stays owed

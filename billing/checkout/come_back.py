@@ -2,17 +2,27 @@
 
 import contextlib
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from billing import readers, sign_in
+from billing import rate_limits, readers, sign_in
 from billing.checkout.settle import settle
 from billing.checkout.tokens import is_return_token, same_browser
 from billing.context import Context
-from billing.errors import BusyError, RefusedError, StaleReadError, StripeUnavailableError
+from billing.errors import (
+    BusyError,
+    RefusedError,
+    StaleReadError,
+    StripeUnavailableError,
+    TooManyAttemptsError,
+)
 from billing.models import Checkout, CheckoutStatus
+
+# Each look asks Stripe several times, and holds a thread meanwhile.
+_LOOKS: Final = rate_limits.Limit("checkout return", 20, minutes=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,7 @@ def settle_return(context: Context, *, checkout_id: UUID, token: str, browser: s
         checkout = session.get(Checkout, checkout_id)
     if checkout is None:
         raise RefusedError("we know no such checkout")
-    if checkout.stripe_session_id:
+    if checkout.stripe_session_id and _worth_a_look(context, checkout):
         with contextlib.suppress(BusyError, StaleReadError, StripeUnavailableError):
             settle(context, checkout.stripe_session_id)
     with context.db.unit_of_work() as session:
@@ -52,6 +62,18 @@ def settle_return(context: Context, *, checkout_id: UUID, token: str, browser: s
             context, session, checkout
         )
         return Returned(checkout, signed_in or "")
+
+
+def _worth_a_look(context: Context, checkout: Checkout) -> bool:
+    """Tell whether Stripe is asked: not about what is settled, and not without end."""
+    if checkout.status is CheckoutStatus.SETTLED:
+        return False
+    try:
+        with context.db.unit_of_work() as session:
+            rate_limits.hit(session, _LOOKS, str(checkout.id), now=context.clock.now())
+    except TooManyAttemptsError:
+        return False
+    return True
 
 
 def _sign_in_once(context: Context, session: Session, checkout: Checkout) -> str:

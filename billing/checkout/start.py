@@ -35,6 +35,8 @@ from billing.money import Money
 from billing.rate_limits import Limit
 
 _LIFE: Final = timedelta(hours=24)  # Stripe's own default for a session
+# Card testing, and rows without end. Generous: a whole university may share one address.
+_SUBSCRIPTIONS: Final = Limit("subscription", 30, minutes=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ def start_subscription(
     browser: str = "",
     source: str = "",
     shown: dict[str, Any],
+    caller: str,
 ) -> Started:
     """Open a Checkout session for a subscription. Needs no sign-in: a stranger gets a reader.
 
@@ -69,21 +72,25 @@ def start_subscription(
         browser: the checkout cookie this browser already has; '' for none.
         source: the article that led here.
         shown: the texts and figures the reader had before them.
+        caller: the network address, against card testing.
 
     Raises:
         UnknownPlanError: no such price is on sale.
         AlreadySubscribedError: the reader has this plan already.
+        TooManyAttemptsError: too many starts from one place.
         StripeUnavailableError, StripeRefusedError: nothing was taken; try again.
         BusyError: the same reader is starting another one at this moment.
     """
     plan, _ = context.catalogue.price(lookup_key)
-    with context.db.reading() as session:
+    now = context.clock.now()
+    with context.db.unit_of_work() as session:
+        rate_limits.hit(session, _SUBSCRIPTIONS, caller, now=now)
         reader_id = reader_id or _waiting_reader(session, browser)
     if reader_id is not None:
         _refuse_second(context, reader_id, plan.key)
         at_stripe.give_up_open(context, reader_id, plan.key)
         _refuse_second(context, reader_id, plan.key)
-    now = context.clock.now()
+        now = context.clock.now()
     browser = browser or secrets.token_urlsafe(32)
     try:
         with context.db.unit_of_work() as session:
@@ -186,15 +193,23 @@ def _row(
 
 
 def _waiting_reader(session: Session, browser: str) -> UUID | None:
-    """Return the reader this browser began to be, and has not yet paid as."""
+    """Return the reader this browser began to be, and has not yet come back as.
+
+    They may have paid already. One who has proved an address is entered by signing in alone: the
+    browser may be in other hands by now.
+    """
     if not browser:
         return None
     return session.scalar(
         sa.select(Checkout.reader_id)
+        .join(Reader, Reader.id == Checkout.reader_id)
         .where(
             Checkout.browser_hash == fingerprint(browser),
             Checkout.kind == CheckoutKind.SUBSCRIPTION,
-            Checkout.status == CheckoutStatus.OPEN,
+            Checkout.status.not_in((CheckoutStatus.EXPIRED, CheckoutStatus.FAILED)),
+            Checkout.signed_in_at.is_(None),
+            Reader.email_verified_at.is_(None),
+            Reader.merged_into.is_(None),
         )
         .order_by(Checkout.created_at.desc())
         .limit(1)

@@ -51,9 +51,10 @@ def request(
         TooManyAttemptsError: too many asked for this address, or from there.
     """
     address = normalise(email)
-    rate_limits.hit(session, _PER_ADDRESS, audience, address, now=now)
     rate_limits.hit(session, _PER_CALLER, caller, now=now)
     rate_limits.hit(session, _PER_BROWSER, browser, now=now)
+    # Last: whoever is refused for asking too often must not use up the tries of others.
+    rate_limits.hit(session, _PER_ADDRESS, audience, address, now=now)
     code = new_code() if audience is Audience.READER else ""
     asked, token = issue(
         session,

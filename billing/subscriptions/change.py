@@ -3,7 +3,7 @@
 from typing import Any, Final, cast
 from uuid import UUID
 
-from billing import audit
+from billing import audit, rate_limits
 from billing.context import Context
 from billing.errors import RefusedError
 from billing.models import Subscription
@@ -12,6 +12,8 @@ from billing.subscriptions.follow import look_again
 
 _END: Final = "subscription.cancel_at_period_end"
 _KEEP: Final = "subscription.keep"
+# Each new end is told by mail, to an address nobody may have proved. Ending is never limited.
+_CHANGES_OF_MIND: Final = rate_limits.Limit("subscription kept", 5, minutes=24 * 60)
 
 
 def cancel_at_period_end(context: Context, *, reader_id: UUID, subscription_id: UUID) -> None:
@@ -29,8 +31,12 @@ def keep(context: Context, *, reader_id: UUID, subscription_id: UUID) -> None:
 
     Raises:
         RefusedError: it is not this reader's, or it is over.
+        TooManyAttemptsError: it was ended and kept too often today.
         StripeUnavailableError: the outcome is unknown; asking again is safe.
     """
+    now = context.clock.now()
+    with context.db.unit_of_work() as session:
+        rate_limits.hit(session, _CHANGES_OF_MIND, str(reader_id), now=now)
     _update(context, _KEEP, reader_id, subscription_id, {"cancel_at_period_end": False})
 
 

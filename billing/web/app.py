@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -55,6 +56,7 @@ def create_app(context: Context, *, preview: Preview | None = None) -> FastAPI:
     )
     app.state.context = context
     app.state.preview = preview
+    app.state.wall_threads = CapacityLimiter(paywall.THREADS)
     security.protect(app, context.settings, refuse=errors.forged)
     errors.handle(app)
     for room in _ROOMS:

@@ -1,11 +1,16 @@
 """Where a request came from. A forwarded address is believed only of a proxy we trust."""
 
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final
 
 from starlette.requests import Request
 
 from billing.settings import Settings
+
+# One household or server has a whole network of IPv6 addresses, and may use a new one each time.
+# Source: https://www.rfc-editor.org/rfc/rfc6177
+_ONE_CALLER: Final = 64  # bits
 
 
 def caller_of(request: Request, settings: Settings) -> str:
@@ -15,24 +20,34 @@ def caller_of(request: Request, settings: Settings) -> str:
     address that is no proxy of ours is the caller. Anybody could have made up the rest.
     """
     peer = request.client.host if request.client else ""
-    heard = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",")]
+    # A proxy may write a line of its own instead of adding to the one it was given.
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+    heard = [hop.strip() for hop in forwarded.split(",")]
     caller = peer
     for hop in (peer, *reversed(heard)):
-        if not _is_address(hop):
+        address = _address(hop)
+        if address is None:
             break
-        caller = hop
-        if not _trusted(hop, settings.trusted_proxies):
+        caller = _counted_as(address)
+        if not _trusted(address, settings.trusted_proxies):
             break
     return caller
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        ip_address(text)
+        address = ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
+    # A socket for both kinds writes IPv4 as IPv6.
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
-def _trusted(hop: str, proxies: Iterable[str]) -> bool:
-    return any(ip_address(hop) in ip_network(proxy, strict=False) for proxy in proxies)
+def _counted_as(address: IPv4Address | IPv6Address) -> str:
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(ip_network((int(address) >> _ONE_CALLER << _ONE_CALLER, _ONE_CALLER)))
+
+
+def _trusted(address: IPv4Address | IPv6Address, proxies: Iterable[str]) -> bool:
+    return any(address in ip_network(proxy, strict=False) for proxy in proxies)

@@ -41,6 +41,7 @@ from billing.web import cookies, errors, forms, key_facts, paper, progress
 from billing.web.caller import caller_of
 from billing.web.dependencies import ContextDep, MaybeReader, NowDep, PassingReader, SessionDep
 from billing.web.render import render, write_money
+from billing.web.typed import Typed
 
 router = APIRouter(include_in_schema=False)
 
@@ -50,7 +51,7 @@ _KEPT = 200  # the longest source we keep
 # What may be put right by trying again, and so is said on the page the reader came from.
 _AGAIN = (StripeUnavailableError, StripeRefusedError, BusyError, TooManyAttemptsError)
 
-Field = Annotated[str, Form(max_length=_KEPT)]
+Field = Annotated[Typed, Form(max_length=_KEPT)]
 
 
 @router.post("/checkout/subscription")
@@ -78,6 +79,7 @@ def subscribe(
             browser=cookies.read(request, cookies.CHECKOUT, context.settings),
             source=source,
             shown=shown.as_shown(),
+            caller=caller_of(request, context.settings),
         )
     except _AGAIN as error:
         status, problem = errors.status_and_page(error)

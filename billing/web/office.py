@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -33,6 +33,7 @@ _MAIL_POLICY: Final = (
 )
 
 Asked = Annotated[str, Query(alias="month")]
+TaskId = Annotated[int, Path(ge=1, lt=2**63)]  # as far as a database counts
 
 
 @router.get("")
@@ -116,7 +117,7 @@ def show_tasks(request: Request, session: SessionDep, staff: CurrentStaff) -> Re
 
 @router.post("/tasks/{task_id}/close")
 def close_task(
-    request: Request, session: SessionDep, staff: CurrentStaff, now: NowDep, task_id: int
+    request: Request, session: SessionDep, staff: CurrentStaff, now: NowDep, task_id: TaskId
 ) -> Response:
     """Mark a task as seen to. Closing it again changes nothing."""
     if staff.role not in CLOSES_TASKS:

@@ -30,6 +30,8 @@ from billing.web import cookies, paper
 from billing.web.render import write_short_money
 
 PATH: Final = "/paywall/check"
+# Of its own: the pages' threads may all be waiting for Stripe, and the paper must not wait too.
+THREADS: Final = 16
 _METHODS: Final = "GET, HEAD, OPTIONS"
 _ARTICLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/~-]{0,199}")
 _CURE: Final = (
@@ -80,7 +82,7 @@ async def _answer(request: Request, context: Context) -> Response:
         counts=_counts(request),
     )
     now = context.clock.now()
-    answer = await run_sync(_ask, context, question, now)
+    answer = await run_sync(_ask, context, question, now, limiter=request.app.state.wall_threads)
     response = _json(_body(answer.decision, article, context, now=now))
     if answer.new_cookie:
         lasts = access.window_of(now).ends_at - now

@@ -99,8 +99,10 @@ def use_link(
 
 @router.post("/sign-out")
 def sign_out(request: Request, context: ContextDep, session: SessionDep) -> Response:
-    """Sign this browser out."""
-    return sign_in_pages.sign_out_of(request, context, session, cookies.READER, to="/support")
+    """Sign this browser out, and let it forget what was begun in it: others may use it next."""
+    answer = sign_in_pages.sign_out_of(request, context, session, cookies.READER, to="/support")
+    cookies.take_back(answer, cookies.CHECKOUT, settings=context.settings)
+    return answer
 
 
 def _let_reader_in(

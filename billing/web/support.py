@@ -10,11 +10,12 @@ from billing.clock import accounting_day
 from billing.web import forms, key_facts, progress
 from billing.web.dependencies import ContextDep, NowDep, SessionDep
 from billing.web.render import render
+from billing.web.typed import Typed
 
 router = APIRouter(include_in_schema=False)
 
 # The article that led here; carried along so that the thanks can lead back to it.
-Source = Annotated[str, Query(max_length=200)]
+Source = Annotated[Typed, Query(max_length=200)]
 
 
 @router.get("/")

@@ -85,7 +85,7 @@ def give(context: Context, stripe: LocalStripe) -> None:
 def subscribe(context: Context, stripe: LocalStripe) -> None:
     """Subscribe on Stripe's page; nobody comes back to ours."""
     started = checkout.start_subscription(
-        context, lookup_key="digital-month-standard", reader_id=None, shown={}
+        context, lookup_key="digital-month-standard", reader_id=None, shown={}, caller=""
     )
     stripe.pay(started.url)
 

@@ -1,6 +1,7 @@
 """A subscription, from its start to the open door: access the moment the reader returns."""
 
 import threading
+import time
 from uuid import UUID
 
 import pytest
@@ -9,7 +10,13 @@ import sqlalchemy as sa
 from billing import checkout, subscriptions
 from billing.checkout.tokens import return_token
 from billing.context import Context
-from billing.errors import AlreadySubscribedError, BusyError, RefusedError, UnknownPlanError
+from billing.errors import (
+    AlreadySubscribedError,
+    BusyError,
+    RefusedError,
+    StripeUnavailableError,
+    UnknownPlanError,
+)
 from billing.models import (
     Checkout,
     CheckoutStatus,
@@ -30,7 +37,12 @@ def start(
     context: Context, lookup_key: str = MONTHLY, reader_id: UUID | None = None, browser: str = ""
 ) -> checkout.Started:
     return checkout.start_subscription(
-        context, lookup_key=lookup_key, reader_id=reader_id, browser=browser, shown={"terms": "1"}
+        context,
+        lookup_key=lookup_key,
+        reader_id=reader_id,
+        browser=browser,
+        shown={"terms": "1"},
+        caller="",
     )
 
 
@@ -168,8 +180,6 @@ def test_a_checkout_whose_opening_was_never_answered_opens_no_second_session(
         "fail_next", method="POST", path_prefix="/v1/checkout/sessions", status=500,
         after_effect=True, times=3,
     )  # fmt: skip
-    from billing.errors import StripeUnavailableError
-
     with pytest.raises(StripeUnavailableError):
         start(context, browser="one browser")
     second = start(context, browser="one browser")
@@ -207,6 +217,29 @@ def test_many_starts_at_once_by_one_reader_leave_one_that_can_be_paid(
 
     theirs = stripe.client.v1.checkout.sessions.list().data
     assert len([s for s in theirs if s.status == "open"]) == 1
+
+
+def test_a_second_tab_while_stripe_is_slow_leaves_one_that_can_be_paid(
+    context: Context, stripe: LocalStripe
+) -> None:
+    stripe.control(
+        "fail_next", method="POST", path_prefix="/v1/checkout/sessions", status=0, delay=6
+    )
+    with context.db.unit_of_work() as session:
+        from billing import readers
+
+        reader_id = readers.create(session, now=context.clock.now()).id
+    first = threading.Thread(target=start, args=(context,), kwargs={"reader_id": reader_id})
+    first.start()
+    time.sleep(1)
+
+    with pytest.raises(StripeUnavailableError):
+        start(context, reader_id=reader_id)
+    first.join()
+    third = start(context, reader_id=reader_id)
+
+    theirs = stripe.client.v1.checkout.sessions.list().data
+    assert [s.id for s in theirs if s.status == "open"] == [third.url.rsplit("/", 1)[1]]
 
 
 def test_ending_keeps_access_to_the_end_of_what_is_paid_and_can_be_taken_back(

@@ -32,7 +32,7 @@ PATIENCE = 10.0
 
 def start(context: Context) -> checkout.Started:
     return checkout.start_subscription(
-        context, lookup_key="digital-month-standard", reader_id=None, shown={}
+        context, lookup_key="digital-month-standard", reader_id=None, shown={}, caller=""
     )
 
 

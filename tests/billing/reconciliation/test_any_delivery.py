@@ -42,7 +42,7 @@ def tell_a_story(context: Context, stripe: LocalStripe) -> list[dict[str, Any]]:
     """
     for card in ("4242424242424242", FAILS_LATER):
         started = checkout.start_subscription(
-            context, lookup_key="digital-month-standard", reader_id=None, shown={}
+            context, lookup_key="digital-month-standard", reader_id=None, shown={}, caller=""
         )
         stripe.pay(started.url, card=card, email=f"reader{card[-3:]}@example.org")
     for amount in (25_00, 40_00):
@@ -149,7 +149,7 @@ def test_the_return_and_the_webhooks_together_double_nothing(
     context: Context, client: TestClient, stripe: LocalStripe
 ) -> None:
     started = checkout.start_subscription(
-        context, lookup_key="digital-month-standard", reader_id=None, shown={}
+        context, lookup_key="digital-month-standard", reader_id=None, shown={}, caller=""
     )
     stripe.pay(started.url)
     checkout.settle_return(
@@ -169,7 +169,7 @@ def test_an_old_event_never_brings_an_ended_subscription_back(
     context: Context, client: TestClient, stripe: LocalStripe
 ) -> None:
     started = checkout.start_subscription(
-        context, lookup_key="digital-month-standard", reader_id=None, shown={}
+        context, lookup_key="digital-month-standard", reader_id=None, shown={}, caller=""
     )
     stripe.pay(started.url)
     deliver(client, context, events(stripe))

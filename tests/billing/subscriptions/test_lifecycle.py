@@ -16,7 +16,7 @@ FAILS_LATER = "4000000000000341"
 
 def subscribe(context: Context, client: TestClient, stripe: LocalStripe, card: str) -> Subscription:
     started = checkout.start_subscription(
-        context, lookup_key="digital-month-standard", reader_id=None, shown={}
+        context, lookup_key="digital-month-standard", reader_id=None, shown={}, caller=""
     )
     stripe.pay(started.url, card=card, email="gwen@example.org")
     deliver(client, context, events(stripe))
@@ -114,7 +114,7 @@ def test_a_price_we_do_not_know_is_a_question_for_staff_and_never_a_default_plan
     context: Context, client: TestClient, stripe: LocalStripe
 ) -> None:
     started = checkout.start_subscription(
-        context, lookup_key="digital-month-standard", reader_id=None, shown={}
+        context, lookup_key="digital-month-standard", reader_id=None, shown={}, caller=""
     )
     with context.db.unit_of_work() as session:
         session.execute(sa.delete(Price))
