@@ -4,7 +4,8 @@ Stripe sends no event for a balance transaction, and may send none at all for a 
 are fed by walking the list itself, with an overlap, and unfinished things are looked at again.
 """
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -36,6 +37,8 @@ _PATIENCE: Final = timedelta(minutes=10)  # before an open checkout is looked at
 _NEWEST: Final = 50  # looked at each time: somebody may be waiting for them
 _OTHERS: Final = 50  # drawn by lot from the rest, so that none waits behind the others for ever
 
+_ENOUGH: Final = 5  # failures in a row: it is not this or that object, and Stripe is slow to fail
+
 _log = structlog.get_logger(__name__)
 
 
@@ -64,9 +67,10 @@ def poll_balance_transactions(context: Context) -> int:
             )
         )
     new = [movement for movement in movements if movement.id not in known]
-    missed = [m for m in new if not _tried(context, m.id, partial(_take_in, context, m))]
+    missed = _missed(context, {m.id: partial(_take_in, context, m) for m in new})
     if movements:
-        reached = min(m.created for m in missed) if missed else movements[-1].created
+        waiting = [movement.created for movement in new if movement.id in missed]
+        reached = min(waiting, default=movements[-1].created)
         with context.db.unit_of_work() as session:
             session.merge(Cursor(name=_CURSOR, at=reached))
     return len(new) - len(missed)
@@ -92,7 +96,7 @@ def poll_unfinished(context: Context) -> int:
     """Look again at open checkouts, and at payments not yet certain or not yet in the books.
 
     Returns:
-        How many could not be looked at; they are tried again next time.
+        How many could not be looked at, or were left; they are tried again next time.
     """
     now = context.clock.now()
     with context.db.reading() as session:
@@ -113,16 +117,27 @@ def poll_unfinished(context: Context) -> int:
             Payment.created_at,
             sa.or_(Payment.status == PaymentStatus.PENDING, unbooked),
         )
+    settles = {each: partial(settle, context, each) for each in checkouts}
+    looks = {each: partial(look_at_payment, context, each) for each in payments}
+    return len(_missed(context, {**settles, **looks}))
+
+
+def _missed(context: Context, looks: Mapping[str, Callable[[], None]]) -> set[str]:
+    """Look at one after the other, in no order that could favour any; return whose look failed.
+
+    Where nothing works any more the rest is left, or an hour of Stripe's would be hours of ours.
+    """
+    missed = set(looks)
     failures = 0
-    for stripe_session_id in checkouts:
-        failures += not _tried(
-            context, stripe_session_id, partial(settle, context, stripe_session_id)
-        )
-    for payment_intent_id in payments:
-        failures += not _tried(
-            context, payment_intent_id, partial(look_at_payment, context, payment_intent_id)
-        )
-    return failures
+    for stripe_id in random.sample(sorted(looks), len(looks)):
+        if _tried(context, stripe_id, looks[stripe_id]):
+            missed.discard(stripe_id)
+            failures = 0
+        else:
+            failures += 1
+        if failures == _ENOUGH:
+            break
+    return missed
 
 
 def _some(

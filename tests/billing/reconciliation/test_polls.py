@@ -123,3 +123,18 @@ def test_an_old_checkout_is_settled_though_many_newer_ones_are_open(
             poll_unfinished(context)
 
     assert settled()
+
+
+def test_while_stripe_does_not_answer_only_a_few_are_asked_after(
+    context: Context, stripe: LocalStripe
+) -> None:
+    for _ in range(8):
+        give(context, stripe)
+    stripe.advance(seconds=601)
+    # A refusal for asking too often is not asked again by the SDK: one fault, one look.
+    stripe.control("fail_next", method="GET", status=429, times=5)
+
+    assert poll_unfinished(context) == 8
+    assert poll_unfinished(context) == 0
+
+    assert balance(context, "4910") == -200_00
