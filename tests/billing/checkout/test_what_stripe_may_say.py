@@ -30,7 +30,7 @@ MONTH = 30 * 24 * 3600
 
 def start(context: Context, reader_id: UUID | None = None) -> checkout.Started:
     return checkout.start_subscription(
-        context, lookup_key="digital-month-standard", reader_id=reader_id, shown={}
+        context, lookup_key="digital-month-standard", reader_id=reader_id, shown={}, caller=""
     )
 
 

@@ -52,7 +52,7 @@ def test_a_payment_seen_before_its_invoice_waits_and_is_booked_as_what_it_turns_
     context: Context, stripe: LocalStripe
 ) -> None:
     started = checkout.start_subscription(
-        context, lookup_key="digital-month-standard", reader_id=None, shown={}
+        context, lookup_key="digital-month-standard", reader_id=None, shown={}, caller=""
     )
     stripe.pay(started.url)
     intent = stripe.client.v1.payment_intents.list().data[0].id
