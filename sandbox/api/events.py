@@ -1,24 +1,15 @@
-"""Events, as the API shows them for thirty days.
+"""Events, as the API lists them for thirty days.
 
 Source: https://docs.stripe.com/api/events
 """
 
-from sandbox.errors import invalid, missing
+from sandbox.errors import invalid
 from sandbox.kernel.calls import Call, operation
 from sandbox.kernel.paging import PAGING, page
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
 _KEPT_SECONDS = 30 * 24 * 3600
-
-
-@operation("GET", "/v1/events/{id}")
-def retrieve_event(world: World, call: Call) -> Doc:
-    """Return an event of the last thirty days."""
-    event = world.get("event", call.id)
-    if event["created"] < world.now - _KEPT_SECONDS:
-        raise missing("event", call.id)
-    return event
 
 
 @operation("GET", "/v1/events", f"type types {PAGING}")

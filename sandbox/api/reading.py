@@ -10,6 +10,7 @@ _ONE = {
     "/v1/balance_transactions/{id}": "balance_transaction",
     "/v1/charges/{charge}": "charge",
     "/v1/checkout/sessions/{session}": "checkout.session",
+    "/v1/events/{id}": "event",
     "/v1/invoice_payments/{invoice_payment}": "invoice_payment",
     "/v1/invoices/{invoice}": "invoice",
     "/v1/payment_intents/{intent}": "payment_intent",

@@ -4,9 +4,10 @@ Always true: enums are closed, unknown properties are refused, and a resource in
 recognised by name only (each is checked by its own schema, so schemas stay small and quick).
 """
 
-import ast
 import importlib
 import inspect
+import re
+import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -39,6 +40,7 @@ _SCALARS: Mapping[object, Schema] = {
     UntypedStripeObject: {"type": "object"},
     dict: {"type": "object"},
 }
+_IMPORTS = re.compile(r"^ *from (\S+) import (?:\(([^)]*)\)|(.+)$)", re.MULTILINE)
 _UNIONS = (Union, types.UnionType)
 _LITERALS = (typing.Literal, te.Literal)
 _MARKERS = (te.NotRequired, typing.NotRequired, te.Required, typing.Required)
@@ -202,10 +204,9 @@ class _Names(dict[str, Any]):
 
 @cache
 def _checked_imports(module: str) -> dict[str, tuple[str, str]]:
-    tree = ast.parse(inspect.getsource(importlib.import_module(module)))
-    return {
-        alias.asname or alias.name: (node.module, alias.name)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module
-        for alias in node.names
-    }
+    found = {}
+    for origin, several, single in _IMPORTS.findall(inspect.getsource(sys.modules[module])):
+        for name in filter(None, map(str.strip, (several or single).split(","))):
+            original, _, alias = name.partition(" as ")
+            found[alias or original] = (origin, original)
+    return found

@@ -14,6 +14,7 @@ DRAFT_SECONDS: Final = 3600  # how long a renewal stays a draft
 # Stripe's smart schedule cannot be copied; its default ends the same way.
 RETRY_DAYS: Final = (1, 3, 5, 7, 9, 11, 14)
 _DAY = 24 * 3600
+_KIND = "subscription_details"
 _TOTALS = "amount_due amount_remaining subtotal subtotal_excluding_tax total total_excluding_tax"
 _NOTHINGS = (
     "amount_overpaid amount_paid amount_shipping starting_balance "
@@ -30,6 +31,7 @@ def draft(world: World, subscription: Doc, reason: str, period: tuple[int, int])
     customer = world.get("customer", subscription["customer"])
     lines = [_line(world, ident, subscription, item) for item in subscription["items"]["data"]]
     total = sum(line["amount"] for line in lines)
+    link = {"subscription": subscription["id"], "metadata": subscription["metadata"]}
     fields = {
         "id": ident,
         "account_country": "GB",
@@ -48,11 +50,12 @@ def draft(world: World, subscription: Doc, reason: str, period: tuple[int, int])
         "issuer": {"type": "self"},
         "lines": as_list(lines, url=f"/v1/invoices/{ident}/lines"),
         "metadata": {},
-        "parent": _parent(subscription),
+        "parent": {"type": _KIND, _KIND: link, "quote_details": None},
         "period_end": period[1],
         "period_start": period[0],
         "status": "draft",
-        **_amounts(total),
+        **dict.fromkeys(_TOTALS.split(), total),
+        **dict.fromkeys(_NOTHINGS.split(), 0),
     }
     if reason == "subscription_cycle":
         fields["automatically_finalizes_at"] = world.now + DRAFT_SECONDS
@@ -151,28 +154,16 @@ def stop_collecting(world: World, invoice: Doc) -> Doc:
     Source: https://docs.stripe.com/billing/subscriptions/cancel
     """
     none = dict.fromkeys(("automatically_finalizes_at", "next_payment_attempt"))
-    fields = {"auto_advance": False, **none}
-    return world.change(invoice, fields, event="invoice.updated")
+    return world.change(invoice, {"auto_advance": False, **none}, event="invoice.updated")
 
 
 def _reached(world: World, doc: Doc, name: str) -> Doc:
     return {"status_transitions": doc["status_transitions"] | {name: world.now}}
 
 
-def _amounts(total: int) -> dict[str, int]:
-    return dict.fromkeys(_TOTALS.split(), total) | dict.fromkeys(_NOTHINGS.split(), 0)
-
-
-def _parent(subscription: Doc) -> dict[str, Any]:
-    details = {"subscription": subscription["id"], "metadata": subscription["metadata"]}
-    kind = "subscription_details"
-    return {"type": kind, kind: details, "quote_details": None}
-
-
 def _line(world: World, invoice: str, subscription: Doc, item: Mapping[str, Any]) -> Doc:
     price, quantity = item["price"], item["quantity"]
     amount = price["unit_amount"] * quantity
-    product = world.get("product", price["product"])
     details = {
         "invoice_item": None,
         "proration": False,
@@ -181,6 +172,7 @@ def _line(world: World, invoice: str, subscription: Doc, item: Mapping[str, Any]
         "subscription_item": item["id"],
     }
     kind = "subscription_item_details"
+    product = world.get("product", price["product"])["name"]
     named = {"price": price["id"], "product": price["product"]}
     empty = ("discount_amounts", "discounts", "pretax_credit_amounts", "taxes")
     return {
@@ -188,7 +180,7 @@ def _line(world: World, invoice: str, subscription: Doc, item: Mapping[str, Any]
         "object": "line_item",
         "amount": amount,
         "currency": price["currency"],
-        "description": f"{quantity} × {product['name']}",  # noqa: RUF001 - as Stripe writes it
+        "description": f"{quantity} × {product}",  # noqa: RUF001 - as Stripe writes it
         "discountable": True,
         "invoice": invoice,
         "livemode": False,

@@ -11,9 +11,7 @@ from sandbox.kernel.world import World, job
 
 _BRAND = "visa"
 _CODE = "card_declined"
-_CHECKS = dict.fromkeys(("address_line1_check", "address_postal_code_check")) | {
-    "cvc_check": "pass"
-}
+_CHECKS = {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"}
 _APPROVED = {
     "network_status": "approved_by_network",
     "reason": None,
@@ -133,20 +131,15 @@ def _fail(world: World, intent: Doc, method: Doc, decline: Decline) -> Doc:
 def _charge(intent: Doc, method: Doc, card: Card) -> dict[str, Any]:
     expiry = (method["card"]["exp_month"], method["card"]["exp_year"])
     facts = _card_facts(card, expiry) | {"network": _BRAND}
-    return {
-        "amount": intent["amount"],
+    same = ("amount", "currency", "customer", "description", "metadata", "receipt_email")
+    return {name: intent[name] for name in same} | {
         "amount_refunded": 0,
         "billing_details": method["billing_details"],
         "calculated_statement_descriptor": "MORNING STAR",
-        "currency": intent["currency"],
-        "customer": intent["customer"],
-        "description": intent["description"],
         "fraud_details": {},
-        "metadata": intent["metadata"],
         "payment_intent": intent["id"],
         "payment_method": method["id"],
         "payment_method_details": {"card": facts, "type": "card"},
-        "receipt_email": intent["receipt_email"],
     }
 
 

@@ -57,7 +57,7 @@ class Dispatcher:
 
     def _understood(self, request: Request, body: bytes) -> tuple[Simulated, Call]:
         """Check all that can be checked before anything happens."""
-        method, path = request.method, request.url.path
+        method, path = request.method, request.scope["path"]
         _check_key(request.headers.get("authorization", ""))
         _check_version(request.headers, self._world.version)
         if path.startswith("/v2/"):
@@ -80,8 +80,8 @@ class Dispatcher:
     def _executed(
         self, method: str, simulated: Simulated, call: Call, key: Key, request_id: str
     ) -> Reply:
-        fault = self._world.faults.take(method, call.path)
         with self._world.lock:
+            fault = self._world.faults.take(method, call.path)
             self._world.run_due()
             reply = self._memory.recall(key)
             if reply is None and (fault is None or fault.after_effect):

@@ -8,18 +8,15 @@ from typing import Any, Final
 
 from sandbox.errors import invalid, missing
 from sandbox.kernel.calls import Call
-from sandbox.kernel.store import Doc
+from sandbox.kernel.store import Clause, Doc
 from sandbox.kernel.world import World
 
 PAGING: Final = "created limit starting_after ending_before"
-_Clause = tuple[Any, ...]  # a condition in SQL, and its values
 _COMPARISONS: Final = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _DEFAULT, _MOST = 10, 100
 
 
-def page(
-    world: World, call: Call, name: str, filters: str = "", *, and_: tuple[Any, ...] = ()
-) -> Doc:
+def page(world: World, call: Call, name: str, filters: str = "", *, and_: Clause = ()) -> Doc:
     """Return one page of the stored resources that fit the given `filters` (see `params_of`).
 
     `and_` is one condition more, in SQL, followed by its values.
@@ -28,13 +25,7 @@ def page(
     backwards = "ending_before" in call.params
     clauses = [*_equal(call, filters), *_created(call), *_cursor(world, call, name)]
     clauses += [and_] * bool(and_)
-    found = world.store.find(
-        name,
-        conditions=tuple(clause[0] for clause in clauses),
-        values=tuple(value for clause in clauses for value in clause[1:]),
-        newest_first=not backwards,
-        limit=limit + 1,
-    )
+    found = world.store.find(name, clauses=clauses, newest_first=not backwards, limit=limit + 1)
     data = found[:limit][::-1] if backwards else found[:limit]
     return as_list(data, url=call.path, has_more=len(found) > limit)
 
@@ -55,7 +46,7 @@ def params_of(filters: str) -> str:
     return " ".join(token.partition(":")[0] for token in filters.split())
 
 
-def _equal(call: Call, filters: str) -> Iterator[_Clause]:
+def _equal(call: Call, filters: str) -> Iterator[Clause]:
     for token in filters.split():
         param, _, path = token.partition(":")
         value: Any = call.params
@@ -75,7 +66,7 @@ def _limit(call: Call) -> int:
     return limit
 
 
-def _cursor(world: World, call: Call, name: str) -> Iterator[_Clause]:
+def _cursor(world: World, call: Call, name: str) -> Iterator[Clause]:
     given = {"starting_after", "ending_before"} & call.params.keys()
     if len(given) > 1:
         message = "You may not pass both starting_after and ending_before."
@@ -88,7 +79,7 @@ def _cursor(world: World, call: Call, name: str) -> Iterator[_Clause]:
         yield (f"seq {'<' if key == 'starting_after' else '>'} ?", position)
 
 
-def _created(call: Call) -> Iterator[_Clause]:
+def _created(call: Call) -> Iterator[Clause]:
     wanted = call.params.get("created", {})
     for key, moment in ({"eq": wanted} if isinstance(wanted, int) else wanted).items():
         yield (f"json_extract(doc, '$.created') {_COMPARISONS[key]} ?", moment)

@@ -6,12 +6,13 @@ of it. `synchronous=OFF`: a power cut may cost a local toy its last second, a cr
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 Doc = dict[str, Any]
+Clause = tuple[Any, ...]  # a condition in SQL, and its values
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS object (
@@ -89,24 +90,22 @@ class Store:
         name: str,
         where: Mapping[str, Any] | None = None,
         *,
-        conditions: tuple[str, ...] = (),
-        values: tuple[Any, ...] = (),
+        clauses: Iterable[Clause] = (),
         newest_first: bool = True,
         limit: int = -1,
     ) -> list[Doc]:
         """Return documents of one type; `where` compares JSON paths (without `$.`) for equality."""
-        clauses, bound = ["type = ?", "deleted = 0"], [name]
-        for path, value in (where or {}).items():
-            clauses.append(f"json_extract(doc, '$.{path}') = ?")
-            bound.append(value)
-        order = "DESC" if newest_first else "ASC"
-        sql = f"SELECT doc FROM object WHERE {' AND '.join([*clauses, *conditions])} "  # noqa: S608
-        rows = self.db.execute(f"{sql} ORDER BY seq {order} LIMIT ?", (*bound, *values, limit))
+        same = [(f"json_extract(doc, '$.{path}') = ?", is_) for path, is_ in (where or {}).items()]
+        every = [("deleted = 0 AND type = ?", name), *same, *clauses]
+        sql = f"SELECT doc FROM object WHERE {' AND '.join(clause[0] for clause in every)} "  # noqa: S608
+        order = f"ORDER BY seq {'DESC' if newest_first else 'ASC'} LIMIT ?"
+        values = [value for clause in every for value in clause[1:]]
+        rows = self.db.execute(sql + order, (*values, limit))
         return [json.loads(row[0]) for row in rows]
 
     def children(self, parent: str, name: str) -> list[Doc]:
         """Return what belongs to `parent`, oldest first."""
-        return self.find(name, conditions=("parent = ?",), values=(parent,), newest_first=False)
+        return self.find(name, clauses=[("parent = ?", parent)], newest_first=False)
 
     def setting(self, name: str, default: Any) -> Any:
         """Return one remembered setting."""

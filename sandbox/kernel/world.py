@@ -73,8 +73,6 @@ class World:
                 self._request = _NO_REQUEST
         self.deliveries.wake()
 
-    # -- objects ------------------------------------------------------------------------------
-
     def create(
         self, name: str, fields: Mapping[str, Any], *, parent: str = "", event: str = ""
     ) -> Doc:
@@ -119,8 +117,6 @@ class World:
             raise missing(name.replace(".", "_"), ident, param=param, status=status)
         return doc
 
-    # -- events -------------------------------------------------------------------------------
-
     def emit(self, kind: str, doc: Doc, previous: Doc | None = None) -> None:
         """Record an event and owe it to every endpoint that asked for its kind.
 
@@ -139,8 +135,6 @@ class World:
             "type": kind,
         }
         self.deliveries.owe(self.create("event", fields)["id"], endpoints)
-
-    # -- time ---------------------------------------------------------------------------------
 
     def schedule(self, moment: int, kind: str, subject: str) -> None:
         """Have the job `kind` run for `subject` at a simulated moment."""
@@ -189,8 +183,8 @@ class World:
 
     def reset(self, *, keep_endpoints: bool) -> None:
         """Forget everything and start the clock anew."""
-        self.faults.clear()
         with self.lock:
+            self.faults.clear()
             with self.store.transaction():
                 self.store.clear(keep_endpoints=keep_endpoints)
             self.clock.restart()

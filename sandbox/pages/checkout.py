@@ -16,15 +16,14 @@ from sandbox.pages.render import given, page
 
 _CENTURY = 2000
 _MONTHS = 12
-_ACTIONS = {"donate": "Donate", "book": "Book", "subscribe": "Subscribe"}
 Form = dict[str, str]
 
 
 def routes(world: World) -> list[Route]:
     """Return the page's addresses."""
 
-    async def show(request: Request) -> Response:
-        return await run_in_threadpool(_show, world, request.path_params["session"])
+    def show(request: Request) -> Response:
+        return _show(world, request.path_params["session"])
 
     async def submit(request: Request) -> Response:
         form = {name: str(value).strip() for name, value in (await given(request)).items()}
@@ -59,8 +58,12 @@ def _pay(world: World, ident: str, form: Form) -> Response:
         if expiry is None:
             errors["expiry"] = "Enter a month and a year to come, such as 12 / 34."
         elif not errors:
-            with world.changing():
-                decline = checkout.pay(world, session, _payer(form | typed, expiry))
+            try:
+                with world.changing():
+                    decline = checkout.pay(world, session, _payer(form | typed, expiry))
+            except StripeError as error:  # such as a customer who was deleted meanwhile
+                text = f"Nothing was paid. {error}"
+                return page("closed.html", 410, heading="This cannot be paid", text=text)
             if decline is None:
                 address = session["success_url"].replace("{CHECKOUT_SESSION_ID}", ident)
                 return RedirectResponse(address, 303)
@@ -71,7 +74,7 @@ def _pay(world: World, ident: str, form: Form) -> Response:
 def _form(
     world: World, session: Doc, form: Form, errors: dict[str, str], *, status: int = 200
 ) -> Response:
-    action = "Subscribe" if session["mode"] == "subscription" else "Pay"
+    action = "Donate" if session["submit_type"] == "donate" else "Pay"
     return page(
         "checkout.html",
         status,
@@ -81,7 +84,7 @@ def _form(
         errors=errors,
         known_email=_known_email(world, session),
         cards=list(CARDS.values()),
-        action=_ACTIONS.get(session["submit_type"], action),
+        action="Subscribe" if session["mode"] == "subscription" else action,
         next_year=datetime.fromtimestamp(world.now, UTC).year % 100 + 3,
     )
 

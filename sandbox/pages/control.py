@@ -68,7 +68,8 @@ def fail_next(world: World, given: Given) -> None:
         after_effect=given.get("after_effect") in _YES,
         times=int(given.get("times", 1)),
     )
-    world.faults.order(fault)
+    with world.lock:
+        world.faults.append(fault)
 
 
 def set_settings(world: World, given: Given) -> None:

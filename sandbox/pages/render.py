@@ -18,12 +18,11 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-_SYMBOLS = {"gbp": "£", "eur": "€", "usd": "$"}
 
 
 def money(amount: int, currency: str) -> str:
     """Write an amount for a person to read."""
-    symbol = _SYMBOLS.get(currency, f"{currency.upper()} ")
+    symbol = "£" if currency == "gbp" else f"{currency.upper()} "
     return f"{symbol}{amount / 100:,.2f}"
 
 

@@ -1,6 +1,7 @@
 """The sandbox as a process of its own, met as the product meets Stripe: by the SDK over HTTP."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ FAILS_LATER = "4000000000000341"
 
 
 @contextmanager
-def running(*options: str) -> Iterator[str]:
+def running(*options: str, end: int = signal.SIGTERM) -> Iterator[str]:
     """Run a sandbox for as long as the block lasts; yield its address."""
     command = [sys.executable, "-m", "sandbox", "--port", "0", *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
@@ -32,7 +33,7 @@ def running(*options: str) -> Iterator[str]:
             assert line.startswith("sandbox ready http://localhost:"), line
             yield line.split()[-1]
         finally:
-            process.terminate()
+            process.send_signal(end)
 
 
 def client(url: str, key: str = "sk_test_sandbox", **options: Any) -> stripe.StripeClient:

@@ -62,6 +62,17 @@ def test_duplicates_come_twice_with_one_id(api: Any, local: Local, inbox: Inbox)
     assert list(Counter(e.id for e in inbox.received).values()) == [2]
 
 
+def test_an_event_waits_for_each_endpoint_however_often_one_has_heard_it(
+    api: Any, local: Local, inbox: Inbox
+) -> None:
+    api.webhook_endpoints.create({"url": "http://127.0.0.1:9/", "enabled_events": ["*"]})
+    local.post("deliveries", mode="duplicate")
+    api.customers.create({"name": "Ada"})
+    local.post("deliveries/wait", timeout=0.5)
+    assert len(inbox.received) == 2
+    assert api.events.list().data[0].pending_webhooks == 1
+
+
 def test_shuffled_events_come_out_of_order(api: Any, local: Local, inbox: Inbox) -> None:
     local.post("deliveries", mode="shuffle")
     for number in range(8):

@@ -155,6 +155,19 @@ def test_refunds_never_exceed_the_charge_and_keep_the_fee(
     assert events(api)[-3:] == ["refund.created", "charge.refunded", "refund.updated"]
 
 
+def test_a_page_of_a_customer_deleted_meanwhile_takes_no_money(
+    api: Any, local: Local, subscribe: Any
+) -> None:
+    kept = subscribe()
+    price = kept["items"].data[0].price.id
+    page = {"mode": "subscription", "line_items": [{"price": price}], "success_url": "http://a.b/"}
+    session = api.checkout.sessions.create(page | {"customer": kept.customer})
+    api.customers.delete(kept.customer)
+    answer = local.pay(session)
+    assert (answer.status_code, "Nothing was paid" in answer.text) == (410, True)
+    assert len(api.charges.list().data) == 1
+
+
 def test_too_small_a_total_is_refused(gift: Any) -> None:
     with pytest.raises(stripe.InvalidRequestError) as caught:
         gift(amount=29)

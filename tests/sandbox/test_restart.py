@@ -1,5 +1,9 @@
 """A restart keeps everything; the console shows it."""
 
+import json
+import signal
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 
@@ -61,3 +65,37 @@ def test_a_reset_is_an_empty_account_at_its_first_time(api: Any, local: Local) -
     state = local.post("reset", keep_endpoints=True)
     assert (state["offset"], state["counts"]) == (0, {"webhook_endpoint": 1})
     assert local.post("reset")["counts"] == {}
+
+
+def test_what_could_not_be_delivered_survives_a_kill(tmp_path: Path) -> None:
+    options = ("--data", str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as closed:
+        port = closed.server_address[1]
+    hook = {"url": f"http://127.0.0.1:{port}/hooks", "enabled_events": ["*"]}
+    with running(*options, end=signal.SIGKILL) as url:
+        api = cast("Any", client(url).v1)
+        api.webhook_endpoints.create(hook)
+        customer = api.customers.create({"name": "Ada"}, {"idempotency_key": "one"})
+    heard: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with (
+        ThreadingHTTPServer(("127.0.0.1", port), Handler) as server,
+        running(*options) as url,
+        httpx2.Client(timeout=30) as http,
+    ):
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        assert Local(url, http).post("deliveries/wait", timeout=20)["deliveries"]["pending"] == 0
+        api = cast("Any", client(url).v1)
+        again = api.customers.create({"name": "Ada"}, {"idempotency_key": "one"})
+        server.shutdown()
+    assert again.id == customer.id
+    assert [event["data"]["object"]["id"] for event in heard] == [customer.id]
