@@ -1,4 +1,7 @@
-"""Every kind of page, held against WCAG 2.2 AA by axe, at a desk's width and a phone's."""
+"""Every kind of page, held against WCAG 2.2 AA by axe, at a desk by day and on a phone at night.
+
+On the phone its letters are set to twice their size as well.
+"""
 
 import re
 from typing import Any
@@ -36,18 +39,31 @@ def too_wide(page: Page) -> list[str]:
     return [f"{page.url} scrolls sideways"] if wide else []
 
 
+def too_wide_in_large_letters(page: Page) -> list[str]:
+    """Return the page's address if it scrolls sideways once its letters are twice as large."""
+    page.evaluate("document.documentElement.style.fontSize = '225%'")
+    return too_wide(page)
+
+
 @pytest.mark.parametrize("width", ["desk", "phone"])
 def test_pages_anybody_sees_have_no_fault(page: Page, running: Running, width: str) -> None:
     if width == "phone":
         page.set_viewport_size({"width": 360, "height": 740})
+        page.emulate_media(color_scheme="dark")
     found = []
+
+    def look() -> None:
+        found.extend(faults(page) + too_wide(page))
+        if width == "phone":
+            found.extend(too_wide_in_large_letters(page))
+
     for path in PUBLIC:
         page.goto(running.stack.web + path)
-        found += faults(page) + too_wide(page)
+        look()
     page.goto(running.stack.paper)
-    found += faults(page) + too_wide(page)
+    look()
     read_to_the_limit(page, running)
-    found += faults(page) + too_wide(page)
+    look()
     assert found == []
 
 
