@@ -90,7 +90,7 @@ class Settings(BaseSettings):
         env_prefix="BILLING_", env_nested_delimiter="__", extra="ignore", frozen=True
     )
 
-    database_url: str = "sqlite:///var/billing.db"
+    database_url: str = Field(default="sqlite:///var/billing.db", repr=False)  # may hold a password
     catalogue: Path = Path("catalogue.toml")
     public_url: str = "http://localhost:8000"
     paper_url: str = "http://localhost:8080"

@@ -6,7 +6,7 @@ above.
 """
 
 from billing.sign_in.address import local_path, normalise
-from billing.sign_in.redeem import Proof, redeem_code, redeem_link, still_open
+from billing.sign_in.redeem import Proof, address_of_link, redeem_code, redeem_link
 from billing.sign_in.request import LASTS, awaiting, issue, request
 from billing.sign_in.sessions import (
     READER_LASTS,
@@ -22,6 +22,7 @@ __all__ = [
     "READER_LASTS",
     "STAFF_LASTS",
     "Proof",
+    "address_of_link",
     "awaiting",
     "begin_session",
     "end_session",
@@ -33,5 +34,4 @@ __all__ = [
     "redeem_link",
     "request",
     "session_person",
-    "still_open",
 ]

@@ -35,10 +35,15 @@ class Proof:
     same_browser: bool
 
 
-def still_open(session: Session, token: str, *, audience: Audience, now: datetime) -> bool:
-    """Tell whether a link could be redeemed. Uses nothing up: scanners follow links too."""
-    found = session.scalar(sa.select(SignInRequest.id).where(*_open_link(token, audience, now)))
-    return found is not None
+def address_of_link(session: Session, token: str, *, audience: Audience, now: datetime) -> str:
+    """Return the address a link signs in, while it can be; else ''.
+
+    Uses nothing up: scanners follow links too.
+    """
+    return (
+        session.scalar(sa.select(SignInRequest.email).where(*_open_link(token, audience, now)))
+        or ""
+    )
 
 
 def redeem_link(

@@ -127,10 +127,16 @@ def button(
     request: Request, session: Session, token: str, audience: Audience, *, now: datetime
 ) -> Response:
     """Draw the button that uses a link up, while there is something to use up."""
-    if not sign_in.still_open(session, token, audience=audience, now=now):
+    address = sign_in.address_of_link(session, token, audience=audience, now=now)
+    if not address:
         return spent(request, audience)
-    is_office = audience is Audience.OFFICE
-    return render(request, "sign_in_link.html", office=is_office, action=request.url.path)
+    return render(
+        request,
+        "sign_in_link.html",
+        office=audience is Audience.OFFICE,
+        action=request.url.path,
+        email=address,
+    )
 
 
 def spent(request: Request, audience: Audience) -> Response:

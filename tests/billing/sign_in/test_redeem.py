@@ -71,10 +71,11 @@ def test_looking_at_a_link_uses_nothing_up(db: Database, settings: Settings, now
     token, _ = ask(db, settings, now)
     for _ in range(3):
         with db.reading() as session:  # in which writing fails
-            assert sign_in.still_open(session, token, audience=Audience.READER, now=now)
+            found = sign_in.address_of_link(session, token, audience=Audience.READER, now=now)
+            assert found == "rosa@example.org"
     assert follow(db, token, now) is not None
     with db.reading() as session:
-        assert not sign_in.still_open(session, token, audience=Audience.READER, now=now)
+        assert sign_in.address_of_link(session, token, audience=Audience.READER, now=now) == ""
 
 
 def test_a_readers_link_does_not_open_the_office(

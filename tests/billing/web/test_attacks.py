@@ -185,7 +185,7 @@ def test_what_is_logged_of_a_failure_names_no_token(
         raise sa.exc.OperationalError("select", {}, Exception("no route"))
 
     monkeypatch.setattr(sign_in, "redeem_link", down)
-    monkeypatch.setattr(sign_in, "still_open", down)
+    monkeypatch.setattr(sign_in, "address_of_link", down)
     logs.configure("json")
     app = build(context)
     with TestClient(app, base_url=HERE) as client:
@@ -204,7 +204,7 @@ def test_a_pool_without_a_free_connection_is_said_to_be_busy(
     def full(*_args: object, **_values: object) -> None:
         raise sa.exc.TimeoutError("QueuePool limit reached")
 
-    monkeypatch.setattr(sign_in, "still_open", full)
+    monkeypatch.setattr(sign_in, "address_of_link", full)
     with TestClient(build(context), base_url=HERE) as client:
         answer = client.get("/sign-in/x")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")

@@ -306,3 +306,18 @@ def test_a_link_is_too_old_after_twenty_minutes_and_says_so(
         )
     assert client.get(f"/sign-in/{token}").status_code == 410
     assert client.post(f"/sign-in/{token}").status_code == 410
+
+
+def test_a_link_says_whose_account_it_opens_before_anybody_presses(
+    client: TestClient, context: Context
+) -> None:
+    with context.db.unit_of_work() as session:
+        _, token = sign_in.issue(
+            session,
+            context.settings,
+            audience=Audience.READER,
+            email="rosa@example.org",
+            now=context.clock.now(),
+        )
+
+    assert "as <strong>rosa@example.org</strong>" in client.get(f"/sign-in/{token}").text
