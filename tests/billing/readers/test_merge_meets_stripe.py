@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from billing import checkout, readers, subscriptions
+from billing.catalogue.prices import price_on_sale
 from billing.checkout.tokens import return_token
 from billing.context import Context
 from billing.db import Database
@@ -192,16 +193,21 @@ def test_two_subscriptions_seen_at_the_same_moment_are_a_question_for_staff(
     started = start(context)
     with context.db.reading() as session:
         reader_id = session.scalars(sa.select(Reader.id)).one()
-    stripe.pay(started.url)
-    first = stripe.client.v1.subscriptions.list().data[0]
-    second = stripe.client.v1.subscriptions.create(
+    began = stripe.client.v1.checkout.sessions.retrieve(started.url.rsplit("/", 1)[1])
+    marks = began.metadata.to_dict() if began.metadata else {}
+    with context.db.reading() as session:
+        price = price_on_sale(session, "digital-month-standard").stripe_price_id
+    again = stripe.client.v1.checkout.sessions.create(
         {
-            "customer": str(first.customer),
-            "items": [{"price": first["items"].data[0].price.id}],
-            "default_payment_method": str(first.default_payment_method),
-            "metadata": first.metadata.to_dict(),
+            "mode": "subscription",
+            "line_items": [{"price": price, "quantity": 1}],
+            "subscription_data": {"metadata": marks},
+            "success_url": "https://paper.example/thanks",
         }
     )
+    for url in (started.url, str(again.url)):
+        stripe.pay(url)
+    first, second = stripe.client.v1.subscriptions.list().data
 
     raised = queue_up(
         context.db,
