@@ -91,6 +91,7 @@ def _begin(
     reader_id = reader_of(session, theirs.customer_id, theirs.metadata)
     if reader_id is None:
         if theirs.metadata.get("app") != APP:
+            _ask_whose(session, theirs, now)
             return None
         raise UnknownReaderError(f"no reader for {theirs.id} of {theirs.customer_id}")
     link_customer(session, theirs.customer_id, reader_id, now=now)
@@ -102,6 +103,18 @@ def _begin(
         plan=price.plan,
         started_at=theirs.started,
         paid_until=theirs.started,
+    )
+
+
+def _ask_whose(session: Session, theirs: StripeSubscription, now: datetime) -> None:
+    """Somebody pays our price without our marks: made by hand at Stripe, and no reader has it."""
+    raise_task(
+        session,
+        "subscription-without-reader",
+        subject=theirs.id,
+        detail=f"{theirs.customer_id} pays for {theirs.id} at one of our prices, but it was not"
+        " bought here and opens nothing. Find the reader, or end and refund it at Stripe.",
+        now=now,
     )
 
 

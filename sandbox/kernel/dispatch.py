@@ -6,6 +6,7 @@ trace; only what begins to execute is kept under its idempotency key.
 
 import json
 import logging
+import time
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
@@ -82,6 +83,10 @@ class Dispatcher:
     ) -> Reply:
         with self._world.lock:
             fault = self._world.faults.take(method, call.path)
+        if fault is not None:
+            time.sleep(fault.delay)
+            fault = fault if fault.status else None
+        with self._world.lock:
             self._world.run_due()
             reply = self._memory.recall(key)
             if reply is None and (fault is None or fault.after_effect):

@@ -1,4 +1,4 @@
-"""Failures on demand: the next call answers with an error, before or after it has its effect."""
+"""Failures on demand: the next call is slow, or fails before or after it has its effect."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,8 @@ class Fault:
     Attributes:
         after_effect: the call does its work and its answer is kept under the idempotency key;
             only the reply is lost. Otherwise nothing happens.
+        status: 0 for a call that is only slow.
+        delay: real seconds before anything else happens.
     """
 
     method: str
@@ -17,6 +19,7 @@ class Fault:
     status: int
     after_effect: bool
     times: int
+    delay: float = 0.0
 
 
 class Faults(list[Fault]):

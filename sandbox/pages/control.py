@@ -67,6 +67,7 @@ def fail_next(world: World, given: Given) -> None:
         status=int(given.get("status", 500)),
         after_effect=given.get("after_effect") in _YES,
         times=int(given.get("times", 1)),
+        delay=float(given.get("delay", 0)),
     )
     with world.lock:
         world.faults.append(fault)

@@ -126,3 +126,27 @@ def test_a_price_we_do_not_know_is_a_question_for_staff_and_never_a_default_plan
         assert session.scalars(sa.select(Subscription)).all() == []
         assert session.scalars(sa.select(Entitlement)).all() == []
         assert "unknown-price" in set(session.scalars(sa.select(Task.kind)))
+
+
+def test_a_subscription_made_by_hand_at_our_price_opens_nothing_and_staff_are_asked_whose_it_is(
+    context: Context, client: TestClient, stripe: LocalStripe
+) -> None:
+    with context.db.reading() as session:
+        price = session.scalars(
+            sa.select(Price.stripe_price_id).where(Price.lookup_key == "digital-month-standard")
+        ).one()
+    by_hand = stripe.client.v1.checkout.sessions.create(
+        {
+            "mode": "subscription",
+            "line_items": [{"price": price, "quantity": 1}],
+            "success_url": "https://elsewhere.example/",
+        }
+    )
+    stripe.pay(by_hand.url or "")
+
+    deliver(client, context, events(stripe))
+
+    with context.db.reading() as session:
+        assert session.scalars(sa.select(Subscription)).all() == []
+        assert session.scalars(sa.select(Entitlement)).all() == []
+        assert session.scalars(sa.select(Task.kind)).all() == ["subscription-without-reader"]

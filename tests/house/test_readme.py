@@ -1,0 +1,44 @@
+"""The front door says what is so: the tests it names exist, and its sizes are those of the code."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+TEXT = {".py", ".html", ".txt", ".css", ".toml"}
+
+
+def test_every_test_it_names_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", README))
+    there = {
+        name
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)
+    }
+
+    assert named
+    assert named - there == set()
+
+
+def test_every_file_it_links_to_exists() -> None:
+    linked = {link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link}
+
+    assert {link for link in linked if not (ROOT / link).exists()} == set()
+
+
+def test_the_sizes_it_states_are_within_a_tenth() -> None:
+    stated = re.search(
+        r"product ([\d,]+) lines, local Stripe ([\d,]+), demonstration ([\d,]+), tests ([\d,]+)",
+        README,
+    )
+    assert stated is not None
+    sizes = [int(figure.replace(",", "")) for figure in stated.groups()]
+    product = ("billing", "webhooks", "emails", "service")
+
+    for size, rooms in zip(sizes, (product, ("sandbox",), ("demo",), ("tests",)), strict=True):
+        assert abs(size - _lines(*rooms)) <= _lines(*rooms) / 10, (rooms, _lines(*rooms))
+
+
+def _lines(*rooms: str) -> int:
+    files = (file for room in rooms for file in (ROOT / room).rglob("*") if file.suffix in TEXT)
+    return sum(len(file.read_text().splitlines()) for file in files)
