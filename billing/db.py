@@ -153,6 +153,12 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
     return engine
 
 
+def changed_one(session: Session, statement: sa.Update) -> bool:
+    """Run an UPDATE that somebody else may have beaten; tell whether it changed its one row."""
+    result = session.execute(statement.execution_options(synchronize_session=False))
+    return isinstance(result, sa.CursorResult) and result.rowcount == 1
+
+
 def insert_ignore(session: Session, table: type[Base]) -> PostgresqlInsert | SqliteInsert:
     """Return an INSERT which does nothing where a unique row already stands."""
     if session.get_bind().dialect.name == "sqlite":

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from billing import access, rate_limits, reconciliation, sign_in
 from billing.clock import LONDON
 from billing.context import Context
-from billing.db import insert_ignore
+from billing.db import changed_one, insert_ignore
 from billing.models import Schedule
 
 _log = structlog.get_logger(__name__)
@@ -94,10 +94,6 @@ def _take(session: Session, job: Job, *, now: datetime) -> bool:
     if not due and row.next_run <= following:
         return False
     # Not due, yet further off than the next slot: the clock was set back, or the times changed.
-    moved = session.execute(
-        sa.update(Schedule)
-        .where(Schedule.name == job.name, Schedule.next_run == row.next_run)
-        .values(next_run=following, **({"last_run": now} if due else {}))
-        .execution_options(synchronize_session=False)
-    )
-    return due and moved.rowcount == 1  # type: ignore[attr-defined]  # an UPDATE's result has it
+    moved = sa.update(Schedule).where(Schedule.name == job.name, Schedule.next_run == row.next_run)
+    values = {"next_run": following, **({"last_run": now} if due else {})}
+    return changed_one(session, moved.values(**values)) and due

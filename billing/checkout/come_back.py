@@ -12,6 +12,7 @@ from billing import rate_limits, readers, sign_in
 from billing.checkout.settle import settle
 from billing.checkout.tokens import is_return_token, same_browser
 from billing.context import Context
+from billing.db import changed_one
 from billing.errors import (
     BusyError,
     RefusedError,
@@ -84,13 +85,8 @@ def _sign_in_once(context: Context, session: Session, checkout: Checkout) -> str
     ):
         return ""
     reader = readers.hold(session, checkout.reader_id)  # before the checkout, as merging does
-    first = session.execute(
-        sa.update(Checkout)
-        .where(Checkout.id == checkout.id, Checkout.signed_in_at.is_(None))
-        .values(signed_in_at=now)
-        .execution_options(synchronize_session=False)
-    )
-    if first.rowcount != 1:  # type: ignore[attr-defined]  # an UPDATE's result has it
+    first = sa.update(Checkout).where(Checkout.id == checkout.id, Checkout.signed_in_at.is_(None))
+    if not changed_one(session, first.values(signed_in_at=now)):
         return ""
     if reader is None or reader.id != checkout.reader_id or reader.email_verified_at is not None:
         return ""  # an account that somebody has proved theirs is entered by signing in

@@ -87,9 +87,7 @@ def start_subscription(
         rate_limits.hit(session, _SUBSCRIPTIONS, caller, now=now)
         reader_id = reader_id or _waiting_reader(session, browser)
     if reader_id is not None:
-        _refuse_second(context, reader_id, plan.key)
-        at_stripe.give_up_open(context, reader_id, plan.key)
-        _refuse_second(context, reader_id, plan.key)
+        _clear_the_way(context, reader_id, plan.key)
         now = context.clock.now()
     browser = browser or secrets.token_urlsafe(32)
     try:
@@ -214,6 +212,13 @@ def _waiting_reader(session: Session, browser: str) -> UUID | None:
         .order_by(Checkout.created_at.desc())
         .limit(1)
     )
+
+
+def _clear_the_way(context: Context, reader_id: UUID, plan: str) -> None:
+    """Give up what the reader has open for the plan; it may turn out to be paid."""
+    _refuse_second(context, reader_id, plan)
+    at_stripe.give_up_open(context, reader_id, plan)
+    _refuse_second(context, reader_id, plan)
 
 
 def _refuse_second(context: Context, reader_id: UUID, plan: str) -> None:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from billing.clock import Clock
-from billing.db import Database, insert_ignore
+from billing.db import Database, changed_one, insert_ignore
 from billing.errors import BusyError, StaleReadError
 from billing.models import ObjectLease
 
@@ -40,13 +40,10 @@ class Fence:
         Raises:
             StaleReadError: somebody has claimed the object since.
         """
-        held = session.execute(
-            sa.update(ObjectLease)
-            .where(ObjectLease.object_id == self.object_id, ObjectLease.fence == self.number)
-            .values(leased_until=None)
-            .execution_options(synchronize_session=False)
+        held = sa.update(ObjectLease).where(
+            ObjectLease.object_id == self.object_id, ObjectLease.fence == self.number
         )
-        if held.rowcount != 1:  # type: ignore[attr-defined]  # an UPDATE's result has it
+        if not changed_one(session, held.values(leased_until=None)):
             raise StaleReadError(f"{self.object_id} was claimed by somebody newer")
 
 

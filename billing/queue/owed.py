@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from billing.db import changed_one
 from billing.errors import StaleReadError
 from billing.models import OutboxMessage, OwedState, StripeEvent
 
@@ -105,15 +106,8 @@ def replay(session: Session, table: type[Row], row_id: int, *, now: datetime) ->
 
 def _move(session: Session, row: Row, **values: object) -> None:
     table = type(row)
-    moved = session.execute(
-        sa.update(table)
-        .where(
-            table.id == row.id,
-            table.attempts == row.attempts,
-            table.state == OwedState.RUNNING,
-        )
-        .values(**values)
-        .execution_options(synchronize_session=False)
+    still_mine = sa.and_(
+        table.id == row.id, table.attempts == row.attempts, table.state == OwedState.RUNNING
     )
-    if moved.rowcount != 1:  # type: ignore[attr-defined]  # an UPDATE's result has it
+    if not changed_one(session, sa.update(table).where(still_mine).values(**values)):
         raise StaleReadError(f"{table.__tablename__} {row.id} was taken over by another worker")
