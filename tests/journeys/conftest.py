@@ -60,6 +60,16 @@ def wait_for(look: Callable[[], Found], what: str) -> Found:
     raise AssertionError(f"waited {PATIENCE:.0f} seconds in vain for {what}")
 
 
+def fill_in(page: Page, address: str) -> None:
+    """Fill in Stripe's page with the card that works."""
+    page.get_by_label("E-mail address").fill(address)
+    page.get_by_label("Card number").fill("4242 4242 4242 4242")
+    page.get_by_label("Expiry").fill("12 / 40")
+    page.get_by_label("Security code").fill("123")
+    page.get_by_label("Name on the card").fill("A Reader")
+    page.get_by_label("Postcode").fill("CR0 1BD")
+
+
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     stack = Stack(tmp_path_factory.mktemp("stack"), Ports.free())
