@@ -27,7 +27,10 @@ def server(app: str, env: Mapping[str, str]) -> Iterator[int]:
     command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--log-level", "warning"]
     command += ["--no-access-log", "--http", "httptools", "--loop", "uvloop"]
     command += [] if app.endswith(":bare") else ["--factory"]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **env})
+    quiet = subprocess.DEVNULL  # a line logged for each request is not what is measured
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **env}, stdout=quiet, stderr=quiet
+    )
     try:
         _wait_for(port)
         yield port

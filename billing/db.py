@@ -4,6 +4,7 @@
 cannot write. Nothing else in the program commits. No session is ever open across a call to Stripe.
 """
 
+import contextlib
 import enum
 import hashlib
 import re
@@ -20,6 +21,8 @@ from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
+
+from billing.errors import ConfigurationError
 
 _NAMING: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -84,7 +87,7 @@ class Database:
     """One database, as a process sees it."""
 
     def __init__(self, url: str) -> None:
-        self.url = sa.make_url(url)
+        self.url = _readable(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgresql_engine(self.url)
         self._reader = self.engine.execution_options(
@@ -106,6 +109,24 @@ class Database:
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
+
+
+def _readable(url: str) -> sa.URL:
+    """Read a database's address; hosting often writes `postgres://`.
+
+    Raises:
+        ConfigurationError: it is no address of a database we know.
+    """
+    with contextlib.suppress(sa.exc.ArgumentError):
+        read = sa.make_url(url)
+        if read.drivername == "postgres":
+            read = read.set(drivername="postgresql")
+        if read.get_backend_name() in ("sqlite", "postgresql"):
+            return read
+    raise ConfigurationError(
+        "BILLING_DATABASE_URL: write it like sqlite:///var/billing.db or"
+        " postgresql://user@host/name"
+    )
 
 
 _POSTGRESQL_SNAPSHOT: Final[dict[str, Any]] = {

@@ -5,14 +5,17 @@ line of the file named by `BILLING_ENV_FILE`. `problems` says what is missing or
 its cure; `serve` refuses to start on any.
 """
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+
+from billing.errors import ConfigurationError
 
 STRIPE_API: Final = "https://api.stripe.com"
 PLACEHOLDER: Final = "placeholder"  # the default of every secret and of what the paper must tell us
@@ -99,7 +102,7 @@ class Settings(BaseSettings):
     stripe_key: SecretStr = SecretStr(PLACEHOLDER)
     stripe_api_base: str = STRIPE_API
     stripe_account: str = ""  # refuse events that name another account; '' accepts our own only
-    stripe_webhook_secrets: tuple[SecretStr, ...] = ()
+    stripe_webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = ()  # several: by commas
     clock_offset_file: Path | None = None  # follow a local Stripe's clock; never with a live key
 
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
@@ -108,6 +111,16 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     paywall: Paywall = Paywall()
     giving: Giving = Giving()
+
+    @field_validator("stripe_webhook_secrets", mode="before")
+    @classmethod
+    def _several(cls, written: object) -> object:
+        """Read one secret, several with commas between, or a JSON list."""
+        if not isinstance(written, str):
+            return written
+        if written.lstrip().startswith("["):
+            return json.loads(written)
+        return [secret.strip() for secret in written.split(",") if secret]
 
     @property
     def live(self) -> bool:
@@ -128,7 +141,11 @@ class Settings(BaseSettings):
 def load() -> Settings:
     """Read the settings from the environment, and from `BILLING_ENV_FILE` where it is named."""
     env_file = os.environ.get("BILLING_ENV_FILE")
-    return Settings(_env_file=env_file)
+    try:
+        return Settings(_env_file=env_file)
+    except SettingsError as error:
+        # It names the field alone, never the value.
+        raise ConfigurationError(f'{error}: write it as JSON, such as ["a", "b"]') from None
 
 
 def _public_address(settings: Settings) -> list[Problem]:
@@ -145,7 +162,7 @@ def _secrets(settings: Settings) -> list[Problem]:
             Problem(
                 "BILLING_SECRET_KEY",
                 "set at least 32 random characters, for example from"
-                " `python -c 'import secrets; print(secrets.token_urlsafe(48))'`",
+                " `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'`",
             )
         )
     if any(not s.get_secret_value().strip() for s in settings.stripe_webhook_secrets):
@@ -168,7 +185,7 @@ def _stripe(settings: Settings) -> list[Problem]:
         found.append(
             Problem(
                 "BILLING_STRIPE_WEBHOOK_SECRETS",
-                'set the endpoint\'s signing secrets as a JSON list, for example ["whsec_…"]',
+                "set the endpoint's signing secret, whsec_…; several with commas between",
             )
         )
     return found

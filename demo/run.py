@@ -1,6 +1,7 @@
 """`./dev run`: start everything, play the demonstration month, and stay until Ctrl-C."""
 
 import argparse
+import fcntl
 import os
 import shutil
 import signal
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from demo import words
 from demo.month import DAYS
@@ -23,6 +24,7 @@ def main() -> int:
     options = _options()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
+    lock = _only_one(options.data)
     if options.fresh:
         _start_over(options.data)
     ports = Ports(options.port, options.stripe_port, options.paper_port, options.smtp_port)
@@ -47,6 +49,18 @@ def main() -> int:
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave parts behind
         stack.stop()
+        lock.close()
+
+
+def _only_one(data: Path) -> TextIO:
+    """Hold the data directory while we run: a second run in it would take our Stripe away."""
+    data.mkdir(parents=True, exist_ok=True)
+    lock = (data / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"Another ./dev run uses {data}: stop it, or choose another place with --data.")
+    return lock
 
 
 def _play_the_month(stack: Stack) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from billing.catalogue.data import load
 from billing.db import Database
-from billing.errors import BillingError
+from billing.errors import BillingError, ConfigurationError
 from billing.migrations import run as migrations
 from billing.settings import Settings
 from billing.stripe_gateway.client import API_VERSION, Gateway
@@ -74,7 +74,10 @@ def database_answers(settings: Settings) -> Iterator[Finding]:
 
 def database_version(settings: Settings) -> Finding:
     """Compare the database's version with the one this program needs."""
-    database = Database(settings.database_url)
+    try:
+        database = Database(settings.database_url)
+    except ConfigurationError as error:
+        return Finding("database", fine=False, says=str(error))
     # Asking SQLite for a file that is not there would make one.
     if database.is_sqlite and not Path(database.url.database or "").is_file():
         return Finding(

@@ -6,7 +6,6 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.exc import OperationalError
 
 from billing.db import Database
 
@@ -22,12 +21,13 @@ def head() -> str:
 
 
 def current(database: Database) -> str:
-    """Return the version a database has; '' for an empty one or one that does not answer."""
-    try:
-        with database.engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision() or ""
-    except OperationalError:
-        return ""
+    """Return the version a database has; '' for an empty one.
+
+    Raises:
+        OperationalError: it does not answer.
+    """
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() or ""
 
 
 def _config(url: str) -> Config:

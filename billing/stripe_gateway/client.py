@@ -6,8 +6,8 @@ from typing import Final, TypeVar
 
 import stripe
 
-from billing.errors import StripeRefusedError, StripeUnavailableError
-from billing.settings import Settings
+from billing.errors import ConfigurationError, StripeRefusedError, StripeUnavailableError
+from billing.settings import STRIPE_API, Settings
 
 API_VERSION: Final = "2026-10-28.endive"  # pinned with the SDK in the lock; moves on purpose only
 APP: Final = "morning-star"  # marks what is ours on an account we may share
@@ -25,6 +25,15 @@ class Gateway:
     """Stripe, as one process reaches it."""
 
     def __init__(self, settings: Settings) -> None:
+        """Take the key the settings hold, but never a live one to anybody but Stripe.
+
+        Raises:
+            ConfigurationError: a live key would be sent elsewhere.
+        """
+        if settings.live and settings.stripe_api_base != STRIPE_API:
+            raise ConfigurationError(
+                f"BILLING_STRIPE_API_BASE: a live key talks to {STRIPE_API} and nowhere else"
+            )
         self.client = stripe.StripeClient(
             settings.stripe_key.get_secret_value(),
             stripe_version=API_VERSION,

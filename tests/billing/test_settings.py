@@ -3,7 +3,10 @@
 import pytest
 from pydantic import SecretStr
 
-from billing.settings import STRIPE_API, Settings, Society
+from billing.db import Database
+from billing.errors import ConfigurationError
+from billing.settings import STRIPE_API, Settings, Society, load
+from billing.stripe_gateway.client import Gateway
 
 SAFE = {
     "public_url": "https://support.example",
@@ -60,3 +63,44 @@ def test_no_secret_is_shown_when_the_settings_are_printed() -> None:
     shown = repr(Settings(**{**SAFE, "database_url": "postgresql://u:hidden@h/d"}))  # type: ignore[arg-type]
     for secret in ("hidden", "s" * 48, "rk_live_x", "whsec_x"):
         assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    "written", ["whsec_a,whsec_b", " whsec_a , whsec_b ", '["whsec_a", "whsec_b"]']
+)
+def test_signing_secrets_are_read_with_commas_or_as_a_list(
+    monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    monkeypatch.setenv("BILLING_STRIPE_WEBHOOK_SECRETS", written)
+
+    secrets = [secret.get_secret_value() for secret in load().stripe_webhook_secrets]
+
+    assert secrets == ["whsec_a", "whsec_b"]
+
+
+def test_a_list_that_cannot_be_read_is_named_without_its_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BILLING_TRUSTED_PROXIES", "10.0.0.1")
+
+    with pytest.raises(ConfigurationError, match="trusted_proxies") as raised:
+        load()
+
+    assert "10.0.0.1" not in str(raised.value)
+
+
+def test_a_live_key_is_never_sent_to_anybody_but_stripe() -> None:
+    elsewhere = Settings(**{**SAFE, "stripe_api_base": "http://127.0.0.1:9"})  # type: ignore[arg-type]
+
+    with pytest.raises(ConfigurationError, match="BILLING_STRIPE_API_BASE"):
+        Gateway(elsewhere)
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "mysql://x", "oracle://x/y"])
+def test_an_address_of_no_database_we_know_is_refused_with_how_to_write_one(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="BILLING_DATABASE_URL: write it like"):
+        Database(url)
+
+
+def test_the_short_name_hosts_give_postgresql_is_understood() -> None:
+    assert Database("postgres://user@host/name").url.get_backend_name() == "postgresql"

@@ -204,6 +204,7 @@ def test_however_the_events_come_the_end_is_the_same(
     }
 
 
+@pytest.mark.slow
 def test_while_stripe_does_not_answer_an_event_waits_and_then_is_applied(
     context: Context, stripe: LocalStripe
 ) -> None:

@@ -219,6 +219,7 @@ def test_many_starts_at_once_by_one_reader_leave_one_that_can_be_paid(
     assert len([s for s in theirs if s.status == "open"]) == 1
 
 
+@pytest.mark.slow
 def test_a_second_tab_while_stripe_is_slow_leaves_one_that_can_be_paid(
     context: Context, stripe: LocalStripe
 ) -> None:

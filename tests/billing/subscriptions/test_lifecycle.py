@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
@@ -62,6 +63,7 @@ def test_a_renewal_extends_access_and_sends_a_receipt(
     assert mails(context) == ["subscription_started", "payment_receipt"]
 
 
+@pytest.mark.slow
 def test_a_failing_renewal_leaves_grace_and_says_so_and_then_the_subscription_ends(
     context: Context, client: TestClient, stripe: LocalStripe
 ) -> None:

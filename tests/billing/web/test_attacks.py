@@ -210,6 +210,7 @@ def test_a_pool_without_a_free_connection_is_said_to_be_busy(
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
 
 
+@pytest.mark.slow
 def test_the_wall_answers_while_every_other_thread_waits_for_stripe(
     context: Context, stripe: LocalStripe
 ) -> None:
