@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from demo.articles import Edition
 from tests.demo.conftest import ROOT, Paper, command, free_port, start, stop
@@ -90,6 +91,7 @@ def test_it_stops_cleanly_and_finds_its_mail_again(tmp_path: Path) -> None:
     assert [(row["id"], row["subject"]) for row in rows] == [(name, "Kept")]
 
 
+@pytest.mark.slow
 def test_it_waits_two_seconds_for_a_silent_billing_and_no_longer(
     tmp_path: Path, edition: Edition
 ) -> None:

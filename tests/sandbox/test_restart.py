@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx2
+import pytest
 
 from tests.sandbox.conftest import Local, client, running
 
@@ -67,6 +68,7 @@ def test_a_reset_is_an_empty_account_at_its_first_time(api: Any, local: Local) -
     assert local.post("reset")["counts"] == {}
 
 
+@pytest.mark.slow
 def test_what_could_not_be_delivered_survives_a_kill(tmp_path: Path) -> None:
     options = ("--data", str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as closed:

@@ -275,6 +275,7 @@ _HEADERS = st.binary(max_size=120).map(lambda raw: raw.translate(None, b"\r\n\x0
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(body=_BODIES, header=_HEADERS, really=st.booleans())
+@pytest.mark.slow
 def test_whatever_comes_is_taken_or_refused_and_never_breaks_anything(
     door: TestClient, *, body: bytes, header: bytes, really: bool
 ) -> None:

@@ -46,6 +46,7 @@ def pass_days(context: Context, client: TestClient, stripe: LocalStripe, days: i
         deliver(client, context, events(stripe)[-40:])
 
 
+@pytest.mark.slow
 def test_a_renewal_extends_access_and_sends_a_receipt(
     context: Context, client: TestClient, stripe: LocalStripe
 ) -> None:
