@@ -106,10 +106,7 @@ def test_a_live_key_speaks_to_stripe_alone(billing: Run) -> None:
         ({"BILLING_CATALOGUE": "/nowhere/at.all"}, "billing: "),
         (
             {"BILLING_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none_test"},
-            (
-                "billing: postgresql://nobody@127.0.0.1:1/none_test does not answer (OperationalError);"
-                " start it, correct BILLING_DATABASE_URL"
-            ),
+            "billing: postgresql://nobody@127.0.0.1:1/none_test does not answer",
         ),
     ],
 )
