@@ -1,4 +1,4 @@
-"""Stripe's events as they were stored, and working through them at our own pace.
+"""Working through Stripe's events as they were stored, at our own pace.
 
 An event answered 200 always comes to an end here without further help from Stripe: applied,
 ignored with a reason, quarantined, or parked where a person sees it. The effects of an event and
@@ -6,7 +6,6 @@ the mark that it is handled are one commit, so a process may die at any line.
 """
 
 import sys
-from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -18,11 +17,9 @@ from sqlalchemy.orm import Session
 from billing import queue, reconciliation, tasks
 from billing.clock import accounting_day
 from billing.context import Context
-from billing.db import insert_ignore
 from billing.errors import PASSING, RefusedError, StaleReadError
-from billing.models import OwedState, StripeEvent
+from billing.models import StripeEvent
 from billing.queue.owed import ATTEMPTS_BEFORE_PARKING
-from billing.settings import Settings
 from webhooks import dispatch, event
 
 APPLIED: Final = "applied"
@@ -33,55 +30,6 @@ _log = structlog.get_logger(__name__)
 
 class NotReplayableError(RefusedError):
     """There is no such event, or it is not ours to act on."""
-
-
-def record(
-    session: Session,
-    said: event.Event,
-    *,
-    body: bytes,
-    headers: Mapping[str, str],
-    settings: Settings,
-    now: datetime,
-) -> bool:
-    """Store an event as it came, to be handled soon; what is not for us is stored and left alone.
-
-    Returns:
-        Whether it is new: Stripe may send an event many times.
-    """
-    foreign = _foreign(said, settings)
-    stored = session.scalar(
-        insert_ignore(session, StripeEvent)
-        .values(
-            # Our own account by its name is still our own: '' keeps an event's one row.
-            account="" if said.account == settings.stripe_account else said.account,
-            event_id=said.id,
-            type=said.type,
-            object_id=said.object_id,
-            api_version=said.api_version,
-            livemode=said.livemode,
-            created_at=said.created or now,
-            received_at=now,
-            headers=dict(headers),
-            body=body,
-            outcome=f"quarantined: {foreign}" if foreign else "",
-            state=OwedState.DONE if foreign else OwedState.READY,
-            run_at=now,
-            attempts=0,
-            last_error="",
-        )
-        .returning(StripeEvent.id)
-    )
-    if stored is not None and foreign:
-        tasks.raise_task(
-            session,
-            "quarantined_event",
-            subject=foreign,
-            detail=f"Stripe sends events which are not for this system: {foreign}. They are kept"
-            f" and left alone; the first is {said.id}. Check the endpoint in Stripe's dashboard.",
-            now=now,
-        )
-    return stored is not None
 
 
 def handle_due(context: Context, *, most: int) -> int:
@@ -115,15 +63,6 @@ def replay(session: Session, event_id: str, *, now: datetime) -> StripeEvent:
     queue.replay(session, StripeEvent, row.id, now=now)
     _conclude(session, row, outcome="")
     return row
-
-
-def _foreign(said: event.Event, settings: Settings) -> str:
-    """Say in words why an event is not for us; '' where it is."""
-    if said.account not in {"", settings.stripe_account}:
-        return f"account {said.account}"
-    if said.livemode != settings.live:
-        return "live mode" if said.livemode else "test mode"
-    return ""
 
 
 def _handle(context: Context, row: StripeEvent) -> None:

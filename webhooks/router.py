@@ -24,7 +24,8 @@ from starlette.types import Receive, Scope, Send
 from billing import tasks
 from billing.clock import accounting_day
 from billing.context import Context
-from webhooks import event, inbox, signature
+from webhooks import event, signature
+from webhooks.record import record
 
 PATH: Final = "/webhooks/stripe"
 MOST_BYTES: Final = 1024 * 1024
@@ -125,7 +126,7 @@ def _hear(context: Context, secrets: Sequence[bytes], headers: Headers, body: by
     kept = {name: headers[name][:_MOST_KEPT] for name in _KEPT_HEADERS if name in headers}
     try:
         with context.db.unit_of_work() as session:
-            new = inbox.record(
+            new = record(
                 session,
                 said,
                 body=body,

@@ -18,6 +18,7 @@ from tests.support.stripe import LocalStripe
 from tests.webhooks.conftest import event_of
 from webhooks import event, inbox
 from webhooks.dispatch import TYPES
+from webhooks.record import record
 
 URL = "http://localhost:8000/webhooks/stripe"
 
@@ -220,7 +221,7 @@ def test_an_event_is_owed_again_and_it_is_written_down_who_asked(
     with context.db.unit_of_work() as session:
         said = event.read(body)
         now = context.clock.now()
-        inbox.record(session, said, body=body, headers={}, settings=context.settings, now=now)
+        record(session, said, body=body, headers={}, settings=context.settings, now=now)
     inbox.handle_due(context, most=1)
 
     assert billing("replay", "evt_1").returncode == 0

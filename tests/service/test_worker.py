@@ -19,7 +19,8 @@ from billing.money import Money
 from tests.service.conftest import ROOT, environment_of
 from tests.support.smtp import MailCatcher
 from tests.support.stripe import LocalStripe
-from webhooks import event, inbox
+from webhooks import event
+from webhooks.record import record
 
 PATIENCE = 30.0
 
@@ -65,7 +66,7 @@ def give(context: Context, stripe: LocalStripe) -> None:
     for each in stripe.client.v1.events.list({"limit": 100}).auto_paging_iter():
         body = str(each).encode()
         with context.db.unit_of_work() as session:
-            inbox.record(
+            record(
                 session,
                 event.read(body),
                 body=body,

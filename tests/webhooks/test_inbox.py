@@ -27,6 +27,7 @@ from billing.queue.owed import ATTEMPTS_BEFORE_PARKING
 from tests.support.stripe import LocalStripe
 from tests.webhooks.conftest import event_of
 from webhooks import event, inbox
+from webhooks.record import record
 
 Outcome = tuple[str, OwedState, str]
 
@@ -36,7 +37,7 @@ def receive(context: Context, *events: dict[str, Any]) -> None:
     for each in events:
         body = json.dumps(each).encode()
         with context.db.unit_of_work() as session:
-            inbox.record(
+            record(
                 session,
                 event.read(body),
                 body=body,
