@@ -41,6 +41,7 @@ class Owed:
     run_at: Mapped[datetime] = mapped_column(Instant())
     leased_until: Mapped[datetime | None] = mapped_column(Instant())
     attempts: Mapped[int] = mapped_column(default=0)
+    lost_leases: Mapped[int] = mapped_column(default=0, server_default="0")  # died in hand
     last_error: Mapped[str] = mapped_column(Text, default="")
 
 

@@ -80,16 +80,21 @@ class Checkout(Base):
 
 
 class CommandState(enum.StrEnum):
-    """Where an outbound command stands. Unknown is a state: it is resolved by asking again."""
+    """Where an outbound command stands. Unknown is a state: it is resolved by looking."""
 
     READY = "ready"
     UNKNOWN = "unknown"
     DONE = "done"
     REFUSED = "refused"
+    ABANDONED = "abandoned"  # it never happened, and nobody waits for it any more
 
 
 class Command(Base):
-    """Something we asked of Stripe: parameters, version and key frozen before the call."""
+    """Something we asked of Stripe: parameters, version and key frozen before the call.
+
+    Attributes:
+        next_try_at: when whoever resolves unknown outcomes looks at it next.
+    """
 
     __tablename__ = "command"
     id: Mapped[UUID] = new_id()
@@ -104,14 +109,20 @@ class Command(Base):
     last_error: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = instant()
     done_at: Mapped[datetime | None] = instant_or_none()
+    next_try_at: Mapped[datetime | None] = instant_or_none()
 
     __table_args__ = (Index("ix_command_state", "state", "created_at"),)
 
 
 class ObjectLease(Base):
-    """Who is looking at one Stripe object, and how often anybody ever began to."""
+    """Who is looking at one Stripe object, and how often anybody ever began to.
+
+    Attributes:
+        gone_at: when Stripe said it has no such object (any more). What is gone stays gone.
+    """
 
     __tablename__ = "object_lease"
     object_id: Mapped[str] = mapped_column(String(255), primary_key=True)
     fence: Mapped[int] = mapped_column(BigInteger, default=0)
     leased_until: Mapped[datetime | None] = mapped_column(Instant())
+    gone_at: Mapped[datetime | None] = instant_or_none()

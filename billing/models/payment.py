@@ -1,7 +1,7 @@
 """Money that moved: payments, refunds, what Stripe's balance says of them, gifts and receipts."""
 
 import enum
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String
@@ -103,8 +103,120 @@ class Refund(Base):
         return Money(self.amount, self.currency)
 
 
+class DisputeStatus(enum.StrEnum):
+    """Stripe's words, and one of ours for a word Stripe has yet to invent.
+
+    Source: https://docs.stripe.com/api/disputes/object#dispute_object-status
+    """
+
+    WARNING_NEEDS_RESPONSE = "warning_needs_response"
+    WARNING_UNDER_REVIEW = "warning_under_review"
+    WARNING_CLOSED = "warning_closed"
+    NEEDS_RESPONSE = "needs_response"
+    UNDER_REVIEW = "under_review"
+    WON = "won"
+    LOST = "lost"
+    PREVENTED = "prevented"
+    APPEAL_NEEDS_RESPONSE = "appeal_needs_response"
+    APPEAL_UNDER_REVIEW = "appeal_under_review"
+    UNKNOWN = "unknown"
+
+
+class Dispute(Base):
+    """A payer's bank takes money back, or asks about it first.
+
+    Attributes:
+        payment_id: None where we never saw the payment, or Stripe has no intent for it.
+        due_by: until when it may be answered; None where nothing can be answered.
+    """
+
+    __tablename__ = "dispute"
+    id: Mapped[UUID] = new_id()
+    stripe_dispute_id: Mapped[str] = mapped_column(String(255), unique=True)
+    stripe_charge_id: Mapped[str] = mapped_column(String(255), default="")
+    payment_id: Mapped[UUID | None] = mapped_column(ForeignKey("payment.id"), index=True)
+    status: Mapped[DisputeStatus] = mapped_column(one_of(DisputeStatus))
+    reason: Mapped[str] = mapped_column(String(100), default="")
+    amount: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    due_by: Mapped[datetime | None] = instant_or_none()
+    created_at: Mapped[datetime] = instant()
+
+    @property
+    def money(self) -> Money:
+        """What is disputed."""
+        return Money(self.amount, self.currency)
+
+
+class PayoutStatus(enum.StrEnum):
+    """Stripe's words, and one of ours for a word Stripe has yet to invent.
+
+    Source: https://docs.stripe.com/api/payouts/object#payout_object-status
+    """
+
+    PENDING = "pending"
+    IN_TRANSIT = "in_transit"
+    PAID = "paid"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    UNKNOWN = "unknown"
+
+
+class Payout(Base):
+    """Money on its way from Stripe to the society's bank.
+
+    Attributes:
+        automatic: whether Stripe can say which movements it is made of.
+        arrives_on: the day Stripe expects it at the bank.
+        tied_at: when its movements were listed and added up; None until Stripe can list them.
+        residual: what it carries beyond the sum of its movements, in pence; nought ties.
+    """
+
+    __tablename__ = "payout"
+    id: Mapped[UUID] = new_id()
+    stripe_payout_id: Mapped[str] = mapped_column(String(255), unique=True)
+    status: Mapped[PayoutStatus] = mapped_column(one_of(PayoutStatus))
+    amount: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    automatic: Mapped[bool]
+    arrives_on: Mapped[date]
+    failure: Mapped[str] = mapped_column(String(300), default="")
+    created_at: Mapped[datetime] = instant()
+    tied_at: Mapped[datetime | None] = instant_or_none()
+    residual: Mapped[int | None] = mapped_column(BigInteger)
+
+    @property
+    def money(self) -> Money:
+        """What it carries."""
+        return Money(self.amount, self.currency)
+
+
+class PaymentMethod(Base):
+    """What a customer pays from: a card, or a bank account with its Direct Debit mandate.
+
+    Attributes:
+        kind: Stripe's word, such as `card` or `bacs_debit`.
+        label: as a person knows it, such as "Visa ending 4242".
+        expires_on: the last day of a card; None for what does not expire.
+        mandate_status: active, pending or inactive; '' for what has no mandate.
+    """
+
+    __tablename__ = "payment_method"
+    stripe_payment_method_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    stripe_customer_id: Mapped[str] = mapped_column(String(255), default="", index=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    label: Mapped[str] = mapped_column(String(60), default="")
+    expires_on: Mapped[date | None]
+    mandate_id: Mapped[str] = mapped_column(String(255), default="", index=True)
+    mandate_status: Mapped[str] = mapped_column(String(20), default="")
+    seen_at: Mapped[datetime] = instant()
+
+
 class BalanceTransaction(Base):
     """One movement of our balance at Stripe, exactly as Stripe states it: the books' source.
+
+    Attributes:
+        payout_id: Stripe's id of the payout it went out with; '' until it is known.
 
     Source: https://docs.stripe.com/reports/balance-transaction-types
     """
@@ -122,6 +234,7 @@ class BalanceTransaction(Base):
     refund_id: Mapped[UUID | None] = mapped_column(ForeignKey("refund.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(Instant(), index=True)
     available_on: Mapped[datetime | None] = instant_or_none()
+    payout_id: Mapped[str] = mapped_column(String(255), default="", server_default="", index=True)
 
     __table_args__ = (CheckConstraint("net = amount - fee", name="net"),)
 

@@ -4,7 +4,7 @@ import enum
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.db import Base, Instant, one_of
@@ -39,12 +39,21 @@ class Reader(Base):
 
 
 class Customer(Base):
-    """Stripe's record of a reader."""
+    """Stripe's record of a reader.
+
+    Attributes:
+        deleted_at: when we saw that somebody had deleted it at Stripe; its books stay.
+        balance: what Stripe will set against the next invoice, in pence: below zero, a credit.
+        payment_method_id: what later payments are taken from unless a subscription says otherwise.
+    """
 
     __tablename__ = "customer"
     stripe_customer_id: Mapped[str] = mapped_column(String(255), primary_key=True)
     reader_id: Mapped[UUID] = mapped_column(ForeignKey("reader.id"), index=True)
     created_at: Mapped[datetime] = instant()
+    deleted_at: Mapped[datetime | None] = instant_or_none()
+    balance: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    payment_method_id: Mapped[str] = mapped_column(String(255), default="", server_default="")
 
 
 class Role(enum.StrEnum):

@@ -4,7 +4,7 @@ import enum
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.db import Base, Instant, one_of
@@ -51,6 +51,9 @@ class Subscription(Base):
         paid_until: the end of the last paid period.
         ends_on: when it ends, where that is already decided.
         past_due_since: the first failure of the renewal that is still unpaid.
+        collection_paused: Stripe makes its invoices but takes no money for them.
+        payment_method_id: what its renewals are taken from; '' for the customer's own choice.
+        pay_url: Stripe's page for the invoice that is still to be paid; '' for none.
     """
 
     __tablename__ = "subscription"
@@ -69,6 +72,9 @@ class Subscription(Base):
     ends_on: Mapped[datetime | None] = instant_or_none()
     ended_at: Mapped[datetime | None] = instant_or_none()
     past_due_since: Mapped[datetime | None] = instant_or_none()
+    collection_paused: Mapped[bool] = mapped_column(default=False, server_default=false())
+    payment_method_id: Mapped[str] = mapped_column(String(255), default="", server_default="")
+    pay_url: Mapped[str] = mapped_column(Text, default="", server_default="")
 
     @property
     def money(self) -> Money:
@@ -82,6 +88,7 @@ class EntitlementSource(enum.StrEnum):
     SUBSCRIPTION = "subscription"
     GRACE = "grace"
     COMP = "comp"
+    PROVISIONAL = "provisional"
 
 
 class Entitlement(Base):
