@@ -20,6 +20,7 @@ class Reason(enum.StrEnum):
     SUBSCRIBER = "subscriber"  # a subscription is paid
     COMP = "comp"  # the paper gave access
     GRACE = "grace"  # a renewal failed; there is time to put it right
+    PROVISIONAL = "provisional"  # we know them, and look at Stripe before we refuse
     METERED = "metered"  # one of the free articles
     REREAD = "reread"  # counted in this window already; opening it again is free
     LIMIT_REACHED = "limit_reached"  # no right, and no free article is left
@@ -116,6 +117,7 @@ _NAMED: Final = {
     EntitlementSource.SUBSCRIPTION: Reason.SUBSCRIBER,
     EntitlementSource.COMP: Reason.COMP,
     EntitlementSource.GRACE: Reason.GRACE,
+    EntitlementSource.PROVISIONAL: Reason.PROVISIONAL,
 }
 
 
@@ -173,6 +175,8 @@ def _because_of(reason: Reason, until: datetime | None) -> str:
         return f"The paper has given you access{day}."
     if reason is Reason.GRACE:
         return f"Your last payment did not arrive. You can read on{day} while you put it right."
+    if reason is Reason.PROVISIONAL:
+        return "We are looking at how your subscription stands. Read on meanwhile."
     return "You are a subscriber. Thank you."
 
 

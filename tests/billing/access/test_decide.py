@@ -133,6 +133,12 @@ def test_the_answer_says_until_when_it_holds(
                 " while you put it right."
             ),
         ),
+        (
+            [right(EntitlementSource.PROVISIONAL)],
+            0,
+            False,
+            "We are looking at how your subscription stands. Read on meanwhile.",
+        ),
         ([], 1, False, "This is free article 2 of 3. The count restarts on 1 December 2026."),
         ([], 1, True, "You have opened this article before, so opening it again is free."),
         (
