@@ -9,7 +9,7 @@ from pathlib import Path
 import uvicorn
 
 from sandbox import api
-from sandbox.kernel.app import create_app
+from sandbox.kernel.app import Connection, create_app
 from sandbox.kernel.world import World
 from sandbox.pages import checkout, console, control
 
@@ -27,7 +27,7 @@ def main() -> None:
     app = create_app(
         world, [route for page in (checkout, console, control) for route in page.routes(world)]
     )
-    config = uvicorn.Config(app, log_level="warning", access_log=False)
+    config = uvicorn.Config(app, http=Connection, log_level="warning", access_log=False)
     print(f"sandbox ready {url}", flush=True)  # noqa: T201 - others wait for this line
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])

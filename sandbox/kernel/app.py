@@ -9,11 +9,21 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sandbox.kernel.dispatch import Dispatcher
 from sandbox.kernel.world import World
 
 _VERBS = ["GET", "POST", "DELETE", "PUT", "PATCH"]
+
+
+class Connection(HttpToolsProtocol):
+    """HTTP as uvicorn speaks it, where an answer may also close the connection."""
+
+    def on_headers_complete(self) -> None:
+        """Hand the means to the application."""
+        self.scope["extensions"] = {"connection": {"close": self.transport.close}}
+        super().on_headers_complete()
 
 
 def create_app(world: World, pages: list[BaseRoute]) -> Starlette:

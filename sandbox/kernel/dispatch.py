@@ -20,11 +20,14 @@ from sandbox.contract.schemas import schema_of
 from sandbox.errors import StripeError, invalid, not_simulated, unauthorized
 from sandbox.kernel.calls import SIMULATED, Call, Simulated, refuse_unsimulated
 from sandbox.kernel.expand import expand
+from sandbox.kernel.faults import Fault
 from sandbox.kernel.idempotency import Key, Memory, Reply
 from sandbox.kernel.ids import token
 from sandbox.kernel.world import World
 
 logger = logging.getLogger(__name__)
+
+_NO_ANSWER = StripeError(500, "api_error", "Nobody will read this answer.")
 
 
 class Dispatcher:
@@ -41,11 +44,14 @@ class Dispatcher:
         headers = {"Request-Id": request_id, "Stripe-Version": self._world.version}
         # On other verbs Stripe ignores the key.
         text = request.headers.get("idempotency-key", "") if request.method == "POST" else ""
+        fault = None
         try:
             simulated, call = self._understood(request, body)
+            with self._world.lock:
+                fault = self._world.faults.take(request.method, call.path)
             key = Key.of(text, request.method, call.path, call.params)
             with self._memory.claimed(key):
-                reply = self._executed(request.method, simulated, call, key, request_id)
+                reply = self._executed(fault, simulated, call, key, request_id)
         except StripeError as error:
             reply = _refusal(error, request_id)
         if reply.status == HTTPStatus.NOT_IMPLEMENTED:
@@ -54,7 +60,8 @@ class Dispatcher:
             headers |= {"Idempotency-Key": text, "Original-Request": reply.request}
             if reply.request != request_id:
                 headers["Idempotent-Replayed"] = "true"
-        return Response(reply.body, reply.status, headers, "application/json")
+        answer = Response(reply.body, reply.status, headers, "application/json")
+        return fault.spoil(answer) if fault else answer
 
     def _understood(self, request: Request, body: bytes) -> tuple[Simulated, Call]:
         """Check all that can be checked before anything happens."""
@@ -79,23 +86,23 @@ class Dispatcher:
         return simulated, Call(path, ids, params)
 
     def _executed(
-        self, method: str, simulated: Simulated, call: Call, key: Key, request_id: str
+        self, fault: Fault | None, simulated: Simulated, call: Call, key: Key, request_id: str
     ) -> Reply:
-        with self._world.lock:
-            fault = self._world.faults.take(method, call.path)
-        if fault is not None:
+        """Do the work, unless it has been done or is to fail; a fault may hide the answer."""
+        if fault is not None and fault.kind != "drip":
             time.sleep(fault.delay)
-            fault = fault if fault.status else None
         with self._world.lock:
             self._world.run_due()
-            reply = self._memory.recall(key)
-            if reply is None and (fault is None or fault.after_effect):
+            known = reply = self._memory.recall(key)
+            if known is None and (fault is None or fault.acts):
                 reply = self._run(simulated, call, key, request_id)
-        if reply is None or fault is not None:
-            status = fault.status if fault else HTTPStatus.INTERNAL_SERVER_ERROR
-            kind = "rate_limit_error" if status == HTTPStatus.TOO_MANY_REQUESTS else "api_error"
-            raise StripeError(status, kind, "This failure was ordered in the sandbox.")
-        return reply
+            refusal = fault.refusal if fault else None
+            if reply is not None and refusal is None:
+                return reply
+            reply = _refusal(refusal or _NO_ANSWER, request_id)
+            if fault is not None and fault.kind == "kept_error" and known is None:
+                self._memory.keep(key, reply)
+            return reply
 
     def _run(self, simulated: Simulated, call: Call, key: Key, request_id: str) -> Reply:
         """Let the handler work; its answer is remembered in the transaction that did the work."""

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.kernel.deliveries import MODES
+from sandbox.kernel.faults import FAULTS
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 from sandbox.pages.control import state
@@ -25,7 +26,7 @@ def routes(world: World) -> list[Route]:
             endpoints = world.store.find("webhook_endpoint")
             now, shown = _when(world.now), state(world)
         values = {"state": shown, "now": now, "modes": MODES, "rows": rows, "endpoints": endpoints}
-        return page("console.html", 200, **values)
+        return page("console.html", 200, faults=FAULTS, **values)
 
     return [Route("/", show)]
 

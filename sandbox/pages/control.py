@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from sandbox.kernel.deliveries import MODES
-from sandbox.kernel.faults import Fault
+from sandbox.kernel.faults import FAULTS, Fault
 from sandbox.kernel.world import World
 from sandbox.pages.render import Given, given
 
@@ -60,11 +60,16 @@ def set_mode(world: World, given: Given) -> None:
 
 
 def fail_next(world: World, given: Given) -> None:
-    """Let the next fitting API calls fail."""
+    """Let the next fitting API calls fail, as `kind` says; status 0 is the older word for slow."""
+    status = int(given.get("status", 500))
+    kind = given.get("kind") or ("error" if status else "slow")
+    if kind not in FAULTS:
+        raise ValueError(f"kind is one of {', '.join(FAULTS)}")
     fault = Fault(
+        kind=kind,
         method=str(given.get("method", "")).upper(),
         path_prefix=str(given.get("path_prefix", "/v1/")),
-        status=int(given.get("status", 500)),
+        status=status,
         after_effect=given.get("after_effect") in _YES,
         times=int(given.get("times", 1)),
         delay=float(given.get("delay", 0)),
