@@ -1,6 +1,7 @@
 """How we come to agree with Stripe: one function for every feed, and the polls that feed it."""
 
 from billing.reconciliation.polls import poll_balance_transactions, poll_unfinished
-from billing.reconciliation.refresh import Subject, SubjectKind, refresh
+from billing.reconciliation.refresh import refresh
+from billing.reconciliation.subject import Subject, SubjectKind
 
 __all__ = ["Subject", "SubjectKind", "poll_balance_transactions", "poll_unfinished", "refresh"]

@@ -1,47 +1,53 @@
 """From an object at Stripe to the verb that looks at it again: the one way in for every feed."""
 
-import enum
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import assert_never
 
 from sqlalchemy.orm import Session
 
 from billing import checkout, subscriptions
 from billing.context import Context
+from billing.models import Feed
+from billing.reconciliation.repairs import ORDINARY, record_repair, standing_of
+from billing.reconciliation.subject import Subject, SubjectKind
 
-
-class SubjectKind(enum.StrEnum):
-    """The objects we look at again; everything else hangs on one of them."""
-
-    CHECKOUT = "checkout"
-    SUBSCRIPTION = "subscription"
-    INVOICE = "invoice"
-    PAYMENT = "payment"  # a payment intent, with its charge and its refunds
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """One object at Stripe that somebody says has changed."""
-
-    kind: SubjectKind
-    id: str
+Also = Callable[[Session], None]
 
 
 def refresh(
-    context: Context, subject: Subject, *, also: Callable[[Session], None] = lambda _session: None
+    context: Context,
+    subject: Subject,
+    *,
+    feed: Feed = Feed.WEBHOOK,
+    also: Also = lambda _session: None,
 ) -> None:
     """Look at one object again and apply what is seen. Repeats safely, in any order.
 
     Args:
         context: the process's context.
         subject: what to look at.
+        feed: who says so. What changes by a look that no webhook and no reader had asked for is
+            written down as a repair, here and nowhere else.
         also: written in the last commit of the effects, such as an event's handled mark.
 
     Raises:
         BusyError, StaleReadError, StripeUnavailableError: try again later.
         UnknownReaderError: it is ours, but we know no reader for it.
     """
+    if feed in ORDINARY:
+        _look(context, subject, also)
+        return
+    with context.db.reading() as session:
+        before = standing_of(session, subject)
+
+    def and_the_repair(session: Session) -> None:
+        record_repair(session, subject, feed=feed, before=before, now=context.clock.now())
+        also(session)
+
+    _look(context, subject, and_the_repair)
+
+
+def _look(context: Context, subject: Subject, also: Also) -> None:
     match subject.kind:
         case SubjectKind.CHECKOUT:
             checkout.settle(context, subject.id, also=also)

@@ -1,0 +1,91 @@
+"""Repairs: where a look found us differing from Stripe though no webhook had said so.
+
+How many there are, and by which feed, is the health of our webhooks as a number. A repair names
+objects and how they stand, never a person.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from billing.models import Checkout, Feed, Payment, Repair, Subscription
+from billing.reconciliation.subject import Subject, SubjectKind
+
+# Nothing was amiss where Stripe told us, or where the reader was quicker than Stripe.
+ORDINARY: Final = frozenset({Feed.WEBHOOK, Feed.RETURN})
+
+_Columns = tuple[InstrumentedAttribute[Any], ...]
+_PAYMENT: Final[_Columns] = (
+    Payment.status,
+    Payment.refunded_amount,
+    Payment.balance_transaction_id,
+)
+# Of each kind: where it is found, the name its row has at Stripe, and what must agree.
+_MIRRORS: Final[
+    Mapping[SubjectKind, tuple[InstrumentedAttribute[Any], InstrumentedAttribute[Any], _Columns]]
+] = {
+    SubjectKind.CHECKOUT: (
+        Checkout.stripe_session_id,
+        Checkout.stripe_session_id,
+        (Checkout.status,),
+    ),
+    SubjectKind.SUBSCRIPTION: (
+        Subscription.stripe_subscription_id,
+        Subscription.stripe_subscription_id,
+        (
+            Subscription.status,
+            Subscription.stripe_price_id,
+            Subscription.amount,
+            Subscription.paid_until,
+            Subscription.ends_on,
+        ),
+    ),
+    SubjectKind.INVOICE: (Payment.stripe_invoice_id, Payment.stripe_payment_intent_id, _PAYMENT),
+    SubjectKind.PAYMENT: (
+        Payment.stripe_payment_intent_id,
+        Payment.stripe_payment_intent_id,
+        _PAYMENT,
+    ),
+}
+
+Standing = Mapping[str, str]
+
+
+def standing_of(session: Session, subject: Subject) -> Standing:
+    """Return how an object stands with us, field by field; empty where we do not have it."""
+    if subject.kind not in _MIRRORS:
+        return {}
+    found_by, named, columns = _MIRRORS[subject.kind]
+    rows = session.execute(sa.select(named, *columns).where(found_by == subject.id))
+    return {
+        f"{name} {column.key}": "" if value is None else str(value)
+        for name, *values in rows
+        for column, value in zip(columns, values, strict=True)
+    }
+
+
+def record_repair(
+    session: Session, subject: Subject, *, feed: Feed, before: Standing, now: datetime
+) -> None:
+    """Write down what a look has changed, in the look's own commit; nothing where it changed none.
+
+    Args:
+        session: the transaction of the look's last effects.
+        subject: what was looked at.
+        feed: which had us look.
+        before: how it stood before.
+        now: when.
+    """
+    after = standing_of(session, subject)
+    found = [
+        {"field": field, "ours": before.get(field, ""), "theirs": after.get(field, "")}
+        for field in sorted({*before, *after})
+        if before.get(field) != after.get(field)
+    ]
+    if found:
+        session.add(
+            Repair(at=now, feed=feed, kind=subject.kind.value, object_id=subject.id, found=found)
+        )
