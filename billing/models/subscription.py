@@ -48,7 +48,9 @@ class Subscription(Base):
     """What one reader has agreed to pay, and until when it is paid.
 
     Attributes:
+        stripe_customer_id: who pays for it at Stripe.
         paid_until: the end of the last paid period.
+        provisional_until: the end of a period Stripe lets run before its payment is certain.
         ends_on: when it ends, where that is already decided.
         past_due_since: the first failure of the renewal that is still unpaid.
         collection_paused: Stripe makes its invoices but takes no money for them.
@@ -60,6 +62,9 @@ class Subscription(Base):
     id: Mapped[UUID] = new_id()
     reader_id: Mapped[UUID] = mapped_column(ForeignKey("reader.id"), index=True)
     stripe_subscription_id: Mapped[str] = mapped_column(String(255), unique=True)
+    stripe_customer_id: Mapped[str] = mapped_column(
+        String(255), default="", server_default="", index=True
+    )
     checkout_id: Mapped[UUID | None] = mapped_column(ForeignKey("checkout.id"))
     status: Mapped[SubscriptionStatus] = mapped_column(one_of(SubscriptionStatus))
     plan: Mapped[str] = mapped_column(String(60))
@@ -69,6 +74,7 @@ class Subscription(Base):
     interval: Mapped[Interval] = mapped_column(one_of(Interval))
     started_at: Mapped[datetime] = instant()
     paid_until: Mapped[datetime] = instant()
+    provisional_until: Mapped[datetime | None] = instant_or_none()
     ends_on: Mapped[datetime | None] = instant_or_none()
     ended_at: Mapped[datetime | None] = instant_or_none()
     past_due_since: Mapped[datetime | None] = instant_or_none()

@@ -261,6 +261,17 @@ def upgrade() -> None:
             sa.Column("payment_method_id", sa.String(length=255), server_default="", nullable=False)
         )
         batch_op.add_column(sa.Column("pay_url", sa.Text(), server_default="", nullable=False))
+        batch_op.add_column(
+            sa.Column(
+                "stripe_customer_id", sa.String(length=255), server_default="", nullable=False
+            )
+        )
+        batch_op.add_column(
+            sa.Column("provisional_until", sa.DateTime(timezone=True), nullable=True)
+        )
+        batch_op.create_index(
+            batch_op.f("ix_subscription_stripe_customer_id"), ["stripe_customer_id"], unique=False
+        )
 
     _allow("command", "state", "command_state", (*_STATES, "abandoned"))
     _allow("entitlement", "source", "entitlement_source", (*_SOURCES, "provisional"))
@@ -275,6 +286,9 @@ def downgrade() -> None:
     _allow("entitlement", "source", "entitlement_source", _SOURCES)
     _allow("command", "state", "command_state", _STATES)
     with op.batch_alter_table("subscription", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_subscription_stripe_customer_id"))
+        batch_op.drop_column("provisional_until")
+        batch_op.drop_column("stripe_customer_id")
         batch_op.drop_column("pay_url")
         batch_op.drop_column("payment_method_id")
         batch_op.drop_column("collection_paused")
