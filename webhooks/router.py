@@ -2,14 +2,18 @@
 
 Only bad input is refused; an event of ours that we cannot use is still kept and answered 200, or
 Stripe would send it for days and then close the endpoint. Where the database does not answer, 503
-leaves the event with Stripe, who sends it again for three days.
+leaves the event with Stripe, who sends it again for three days. What was stored is in the table and
+is not logged as well; what was not is logged.
 """
 
+import asyncio
+import contextlib
+import functools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import anyio.to_thread
@@ -17,20 +21,22 @@ import structlog
 from fastapi import APIRouter
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
-from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from billing import tasks
 from billing.clock import accounting_day
 from billing.context import Context
+from billing.models import Feed
 from webhooks import event, signature
-from webhooks.record import record
+from webhooks.record import is_foreign, keep, row_of, subject_in
+from webhooks.writer import NotStoredError, Writer
 
 PATH: Final = "/webhooks/stripe"
 MOST_BYTES: Final = 1024 * 1024
+MOST_IN_HAND: Final = 64 * MOST_BYTES  # bytes of all bodies a process holds at one moment
 _SLOWEST: Final = 20.0  # seconds a body may take; Stripe's own patience is about as long
-_THREADS: Final = 8  # a burst of events must leave threads for readers
+_THREADS: Final = 2  # for what is rare; a burst of it must leave threads for readers
 _KEPT_HEADERS: Final = ("content-type", "stripe-signature", "user-agent")
 _MOST_KEPT: Final = 1000  # characters of one header
 
@@ -38,9 +44,15 @@ _log = structlog.get_logger(__name__)
 
 
 def build(context: Context) -> APIRouter:
-    """Return the endpoint, as a router of one route."""
-    router = APIRouter()
-    door = _Door(context, secrets=signature.secrets_of(context.settings))
+    """Return the endpoint, as a router of one route; what it began ends with the application."""
+    door = _Door(context)
+
+    @contextlib.asynccontextmanager
+    async def open_until_the_end(_app: Any) -> AsyncIterator[None]:
+        yield
+        await anyio.to_thread.run_sync(door.writer.close)
+
+    router = APIRouter(lifespan=open_until_the_end)
     router.routes.append(Route(PATH, door, methods=["POST"], include_in_schema=False))
     return router
 
@@ -53,35 +65,87 @@ class _Answer:
     words: str
 
 
+_NEW: Final = _Answer(200, "received")
+_KNOWN: Final = _Answer(200, "received before")
+_TOO_BIG: Final = _Answer(413, "the body is too big")
+_LATER: Final = _Answer(503, "try again later")
+
+
 class _Door:
     """A plain ASGI application: the body is read once, bounded, and never parsed unsigned."""
 
-    def __init__(self, context: Context, *, secrets: Sequence[bytes]) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._secrets = secrets
+        self._secrets = signature.secrets_of(context.settings)
         self._threads = anyio.CapacityLimiter(_THREADS)
+        self._in_hand = 0
+        self.writer = Writer(context.db)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        answer = _refuse_by_header(headers)
-        if answer is None:
-            try:
-                with anyio.fail_after(_SLOWEST):
-                    body = await _read(receive)
-            except TimeoutError:
-                answer = _Answer(408, "the body took too long")
-            except _GoneError:
-                return
-            else:
-                answer = await self._hear(headers, body)
-        await _response(answer)(scope, receive, send)
+        body = bytearray()
+        try:
+            answer = _refuse_by_header(headers) or await self._read(receive, body)
+            if answer is None:
+                answer = await self._hear(headers, bytes(body))
+        except _GoneError:
+            return
+        finally:
+            self._in_hand -= len(body)
+        await _say(answer, send)
 
-    async def _hear(self, headers: Headers, body: bytes | None) -> _Answer:
-        if body is None:
-            return _Answer(413, "the body is too big")
-        return await anyio.to_thread.run_sync(
-            _hear, self._context, self._secrets, headers, body, limiter=self._threads
+    async def _read(self, receive: Receive, body: bytearray) -> _Answer | None:
+        """Fill in the body; stop as soon as it is too big, whatever its length was said to be."""
+        try:
+            async with asyncio.timeout(_SLOWEST):
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _GoneError
+                    part = message.get("body", b"")
+                    body += part
+                    self._in_hand += len(part)
+                    if len(body) > MOST_BYTES:
+                        return _TOO_BIG
+                    if self._in_hand > MOST_IN_HAND:
+                        return _LATER
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            return _Answer(408, "the body took too long")
+        return None
+
+    async def _hear(self, headers: Headers, body: bytes) -> _Answer:
+        header = b",".join(value for name, value in headers.raw if name == b"stripe-signature")
+        try:
+            # Real time, not the program's clock: see `signature.check`.
+            signature.check(header, body, secrets=self._secrets, now=time.time())
+            said = event.read(body)
+        except signature.FromTheFutureError as error:
+            await anyio.to_thread.run_sync(_doubt_the_clock, self._context, limiter=self._threads)
+            return _refused(error)
+        except (signature.SignatureError, event.MalformedError) as error:
+            return _refused(error)
+        kept = {name: headers[name][:_MOST_KEPT] for name in _KEPT_HEADERS if name in headers}
+        try:
+            return _NEW if await self._store(said, body, kept) else _KNOWN
+        except (NotStoredError, SQLAlchemyError) as error:
+            _log.error("event not stored", event_id=said.id, error=type(error).__name__)
+            return _LATER
+
+    async def _store(self, said: event.Event, body: bytes, headers: dict[str, str]) -> bool:
+        row = row_of(
+            said,
+            body=body,
+            headers=headers,
+            feed=Feed.WEBHOOK,
+            subject=subject_in(said),
+            settings=self._context.settings,
+            now=self._context.clock.now(),
         )
+        if is_foreign(row):  # rare, and the staff are told in the same commit
+            return await anyio.to_thread.run_sync(_keep, self._context, row, limiter=self._threads)
+        return await self.writer.store(row)
 
 
 class _GoneError(Exception):
@@ -93,52 +157,13 @@ def _refuse_by_header(headers: Headers) -> _Answer | None:
         return _Answer(400, "the body is compressed")
     length = headers.get("content-length", "")
     if length.isdecimal() and (len(length) > len(str(MOST_BYTES)) or int(length) > MOST_BYTES):
-        return _Answer(413, "the body is too big")
+        return _TOO_BIG
     return None
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """Return the body, or None as soon as it is too big, whatever its length was said to be."""
-    body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _GoneError
-        body += message.get("body", b"")
-        if len(body) > MOST_BYTES:
-            return None
-        more = message.get("more_body", False)
-    return bytes(body)
-
-
-def _hear(context: Context, secrets: Sequence[bytes], headers: Headers, body: bytes) -> _Answer:
-    header = b",".join(value for name, value in headers.raw if name == b"stripe-signature")
-    try:
-        # Real time, not the program's clock: see `signature.check`.
-        signature.check(header, body, secrets=secrets, now=time.time())
-        said = event.read(body)
-    except signature.FromTheFutureError as error:
-        _doubt_the_clock(context)
-        return _refused(error)
-    except (signature.SignatureError, event.MalformedError) as error:
-        return _refused(error)
-    kept = {name: headers[name][:_MOST_KEPT] for name in _KEPT_HEADERS if name in headers}
-    try:
-        with context.db.unit_of_work() as session:
-            new = record(
-                session,
-                said,
-                body=body,
-                headers=kept,
-                settings=context.settings,
-                now=context.clock.now(),
-            )
-    except SQLAlchemyError as error:
-        _log.error("event not stored", event_id=said.id, error=type(error).__name__)
-        return _Answer(503, "try again later")
-    _log.info("event received", event_id=said.id, type=said.type, new=new)
-    return _Answer(200, "received" if new else "received before")
+def _keep(context: Context, row: Mapping[str, Any]) -> bool:
+    with context.db.unit_of_work() as session:
+        return keep(session, row)
 
 
 def _refused(error: Exception) -> _Answer:
@@ -163,11 +188,24 @@ def _doubt_the_clock(context: Context) -> None:
         _log.error("task not raised", kind="clock")
 
 
-def _response(answer: _Answer) -> Response:
-    refused = {"error": answer.words} if answer.status >= 400 else {"outcome": answer.words}  # noqa: PLR2004
-    headers = {"Cache-Control": "no-store"}
-    if answer.status in {408, 413}:
-        headers["Connection"] = "close"  # whatever is still coming is not worth reading
+async def _say(answer: _Answer, send: Send) -> None:
+    headers, body = _written(answer)
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@functools.lru_cache(64)
+def _written(answer: _Answer) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return the headers and the body of an answer; there are only a few."""
+    refused = answer.status >= 400  # noqa: PLR2004
+    body = json.dumps({"error" if refused else "outcome": answer.words}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    if answer.status in {408, 413, 503}:
+        headers.append((b"connection", b"close"))  # what is still coming is not worth reading
     if answer.status == 503:  # noqa: PLR2004
-        headers["Retry-After"] = "30"
-    return Response(json.dumps(refused), answer.status, headers, media_type="application/json")
+        headers.append((b"retry-after", b"30"))
+    return headers, body

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from billing.context import Context
 from billing.db import Database
-from billing.models import AuditRecord, OwedState, Staff, StripeEvent
+from billing.models import AuditRecord, Feed, OwedState, Staff, StripeEvent
 from billing.stripe_gateway.client import API_VERSION
 from tests.service.conftest import Run
 from tests.support.smtp import MailCatcher
@@ -221,7 +221,16 @@ def test_an_event_is_owed_again_and_it_is_written_down_who_asked(
     with context.db.unit_of_work() as session:
         said = event.read(body)
         now = context.clock.now()
-        record(session, said, body=body, headers={}, settings=context.settings, now=now)
+        record(
+            session,
+            said,
+            body=body,
+            headers={},
+            feed=Feed.WEBHOOK,
+            subject="",
+            settings=context.settings,
+            now=now,
+        )
     inbox.handle_due(context, most=1)
 
     assert billing("replay", "evt_1").returncode == 0

@@ -14,13 +14,13 @@ import sqlalchemy as sa
 
 from billing import checkout
 from billing.context import Context
-from billing.models import Donation, OutboxMessage, OwedState, StripeEvent
+from billing.models import Donation, Feed, OutboxMessage, OwedState, StripeEvent
 from billing.money import Money
 from tests.service.conftest import ROOT, environment_of
 from tests.support.smtp import MailCatcher
 from tests.support.stripe import LocalStripe
 from webhooks import event
-from webhooks.record import record
+from webhooks.record import record, subject_in
 
 PATIENCE = 30.0
 
@@ -65,12 +65,15 @@ def give(context: Context, stripe: LocalStripe) -> None:
     stripe.pay(started.url)
     for each in stripe.client.v1.events.list({"limit": 100}).auto_paging_iter():
         body = str(each).encode()
+        said = event.read(body)
         with context.db.unit_of_work() as session:
             record(
                 session,
-                event.read(body),
+                said,
                 body=body,
                 headers={},
+                feed=Feed.WEBHOOK,
+                subject=subject_in(said),
                 settings=context.settings,
                 now=context.clock.now(),
             )

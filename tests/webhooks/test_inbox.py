@@ -14,6 +14,7 @@ from billing import checkout, queue
 from billing.context import Context
 from billing.models import (
     Donation,
+    Feed,
     JournalEntry,
     OutboxMessage,
     OwedState,
@@ -27,7 +28,7 @@ from billing.queue.owed import ATTEMPTS_BEFORE_PARKING
 from tests.support.stripe import LocalStripe
 from tests.webhooks.conftest import event_of
 from webhooks import event, inbox
-from webhooks.record import record
+from webhooks.record import record, subject_in
 
 Outcome = tuple[str, OwedState, str]
 
@@ -36,12 +37,15 @@ def receive(context: Context, *events: dict[str, Any]) -> None:
     """Store events as Stripe's door stores them."""
     for each in events:
         body = json.dumps(each).encode()
+        said = event.read(body)
         with context.db.unit_of_work() as session:
             record(
                 session,
-                event.read(body),
+                said,
                 body=body,
                 headers={},
+                feed=Feed.WEBHOOK,
+                subject=subject_in(said),
                 settings=context.settings,
                 now=context.clock.now(),
             )
