@@ -11,6 +11,7 @@ import stripe
 
 from billing.models import Interval, PaymentStatus, RefundStatus, SubscriptionStatus
 from billing.stripe_gateway.client import Gateway
+from billing.stripe_gateway.told import may_be_told
 from billing.stripe_gateway.types import (
     StripeBalanceTransaction,
     StripeCharge,
@@ -25,6 +26,7 @@ from billing.stripe_gateway.values import id_of, instant, instant_or_none, text,
 _PAGE = 100
 
 
+@may_be_told
 def checkout_session(gateway: Gateway, session_id: str) -> StripeCheckoutSession | None:
     """Read one Checkout session."""
     session = gateway.ask_for(lambda: gateway.client.v1.checkout.sessions.retrieve(session_id))
@@ -50,11 +52,15 @@ def checkout_session_of(session: stripe.checkout.Session) -> StripeCheckoutSessi
     )
 
 
+@may_be_told
 def subscription(gateway: Gateway, subscription_id: str) -> StripeSubscription | None:
     """Read one subscription. Since basil its periods stand on its items."""
     found = gateway.ask_for(lambda: gateway.client.v1.subscriptions.retrieve(subscription_id))
-    if found is None:
-        return None
+    return None if found is None else subscription_of(found)
+
+
+def subscription_of(found: stripe.Subscription) -> StripeSubscription:
+    """Write the SDK's subscription in our words."""
     items = found["items"].data
     price = items[0].price if items else None
     recurring = price.recurring if price else None
@@ -92,6 +98,7 @@ def _subscription_status(status: str) -> SubscriptionStatus:
         return SubscriptionStatus.UNKNOWN
 
 
+@may_be_told
 def invoice(gateway: Gateway, invoice_id: str) -> StripeInvoice | None:
     """Read one invoice with its lines and the payments made or attempted for it."""
     found = gateway.ask_for(lambda: gateway.client.v1.invoices.retrieve(invoice_id))
@@ -105,12 +112,13 @@ def invoice(gateway: Gateway, invoice_id: str) -> StripeInvoice | None:
         )
     )
     intents = (id_of(getattr(p.payment, "payment_intent", None)) for p in payments)
-    return _invoice_of(gateway, found, tuple(intent for intent in intents if intent))
+    return invoice_of(gateway, found, tuple(intent for intent in intents if intent))
 
 
-def _invoice_of(
+def invoice_of(
     gateway: Gateway, found: stripe.Invoice, payment_intent_ids: tuple[str, ...] = ()
 ) -> StripeInvoice:
+    """Write the SDK's invoice in our words; Stripe is asked for the lines it has cut off."""
     parent = found.parent.subscription_details if found.parent else None
     lines = list(_lines(gateway, found))
     prices = (
@@ -147,6 +155,7 @@ def _lines(gateway: Gateway, found: stripe.Invoice) -> Iterator[stripe.InvoiceLi
     )
 
 
+@may_be_told
 def payment(gateway: Gateway, payment_intent_id: str) -> StripePayment | None:
     """Read one payment intent with its charge, refunds and invoice."""
     v1 = gateway.client.v1
@@ -159,6 +168,21 @@ def payment(gateway: Gateway, payment_intent_id: str) -> StripePayment | None:
         return None
     charge = found.latest_charge
     refunds = _refunds(gateway, found.id) if isinstance(charge, stripe.Charge) else ()
+    paid_for = _invoice_paid_by(gateway, found.id) if found.customer else None
+    return payment_of(found, refunds=refunds, invoice=paid_for)
+
+
+def payment_of(
+    found: stripe.PaymentIntent,
+    *,
+    refunds: tuple[StripeRefund, ...],
+    invoice: StripeInvoice | None,
+) -> StripePayment:
+    """Write the SDK's payment intent in our words, with the refunds and the invoice that are its.
+
+    Its latest charge and that charge's balance transaction must be expanded.
+    """
+    charge = found.latest_charge
     error = found.last_payment_error
     return StripePayment(
         id=found.id,
@@ -170,7 +194,7 @@ def payment(gateway: Gateway, payment_intent_id: str) -> StripePayment | None:
         created=instant(found.created),
         failure=text(error.message if error else None),
         charge=_charge_of(charge, found.id, refunds) if isinstance(charge, stripe.Charge) else None,
-        invoice=_invoice_paid_by(gateway, found.id) if found.customer else None,
+        invoice=invoice,
     )
 
 
@@ -198,7 +222,7 @@ def _invoice_paid_by(gateway: Gateway, payment_intent_id: str) -> StripeInvoice 
     )
     for link in found.data:
         if isinstance(link.invoice, stripe.Invoice):
-            return _invoice_of(gateway, link.invoice)
+            return invoice_of(gateway, link.invoice)
     return None
 
 
@@ -243,24 +267,21 @@ def _refunds(gateway: Gateway, payment_intent_id: str) -> tuple[StripeRefund, ..
             ).auto_paging_iter()
         )
     )
-    return tuple(
-        StripeRefund(
-            id=refund.id,
-            status=_refund_status(refund.status),
-            amount=refund.amount,
-            currency=refund.currency,
-            reason=text(refund.reason),
-            created=instant(refund.created),
-            movements=tuple(
-                movement
-                for one in (
-                    refund.balance_transaction,
-                    getattr(refund, "failure_balance_transaction", None),
-                )
-                if (movement := _movement(one, payment_intent_id))
-            ),
-        )
-        for refund in found
+    return tuple(refund_of(refund) for refund in found)
+
+
+def refund_of(refund: stripe.Refund) -> StripeRefund:
+    """Write the SDK's refund in our words; both its movements must be expanded."""
+    payment_intent_id = id_of(refund.payment_intent)
+    moved = (refund.balance_transaction, getattr(refund, "failure_balance_transaction", None))
+    return StripeRefund(
+        id=refund.id,
+        status=_refund_status(refund.status),
+        amount=refund.amount,
+        currency=refund.currency,
+        reason=text(refund.reason),
+        created=instant(refund.created),
+        movements=tuple(each for one in moved if (each := _movement(one, payment_intent_id))),
     )
 
 
