@@ -1,4 +1,4 @@
-"""What the staff must look at: raised once for each subject, closed by a person."""
+"""What the staff must look at: raised once for each subject, closed by a person or by the facts."""
 
 from datetime import datetime
 
@@ -15,6 +15,27 @@ def raise_task(session: Session, kind: str, *, subject: str, detail: str, now: d
         insert_ignore(session, Task).values(
             kind=kind, subject=subject, detail=detail, created_at=now
         )
+    )
+
+
+def raise_again(session: Session, kind: str, *, subject: str, detail: str, now: datetime) -> None:
+    """Ask the staff to look at something that may come back, though it was closed before."""
+    raise_task(session, kind, subject=subject, detail=detail, now=now)
+    session.execute(
+        sa.update(Task)
+        .where(Task.kind == kind, Task.subject == subject, Task.closed_at.is_not(None))
+        .values(closed_at=None, created_at=now, detail=detail)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def settle_tasks(session: Session, *kinds: str, subject: str, now: datetime) -> None:
+    """Close what was asked of a subject, since nothing is left to do. Repeats safely."""
+    session.execute(
+        sa.update(Task)
+        .where(Task.kind.in_(kinds), Task.subject == subject, Task.closed_at.is_(None))
+        .values(closed_at=now)
+        .execution_options(synchronize_session=False)
     )
 
 

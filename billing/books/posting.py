@@ -8,6 +8,10 @@ Every balance transaction becomes exactly one entry of the same three lines:
 
 Stripe's signs do the rest: money that goes back has a negative gross, and so reverses all three.
 Stripe keeps its fee when a payment is refunded, so a refund's fee is nought.
+
+Money a payer's bank takes back is a loss (7904), not less income: it may come years after the month
+of the payment, whose figures stand. The loss carries the fund of the gift, so that the fund's total
+falls on the day it happens, as with a refund; money won back raises it again.
 Source: https://docs.stripe.com/reports/reporting-categories
 """
 
@@ -33,15 +37,22 @@ class OtherSide(enum.Enum):
     """Which account faces Stripe's balance."""
 
     PAYMENT = enum.auto()  # the payment's own income account and fund
-    IN_TRANSIT = enum.auto()  # on its way to our bank, or come back from there
+    LOSS = enum.auto()  # disputes lost, with the payment's fund; what was never ours is no loss
+    IN_TRANSIT = enum.auto()  # on its way between Stripe and our bank
+    FEES = enum.auto()  # the movement is itself a fee
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What one kind of movement is called, and what it is posted against."""
+    """What one kind of movement is called, and what it is posted against.
+
+    Attributes:
+        fees: the account of its fee; '' where whoever paid decides.
+    """
 
     called: str
     other_side: OtherSide
+    fees: str = ""
 
 
 # Stripe's reporting category -> our rule. Whatever is not in this table waits in unallocated
@@ -55,12 +66,26 @@ RULES: Final[Mapping[str, Rule]] = {
     "refund_failure": Rule("Refund failed", OtherSide.PAYMENT),
     # A debit that was taken and then failed: the money was never ours.
     "charge_failure": Rule("Payment failed", OtherSide.PAYMENT),
-    # To the bank, and back when the bank refuses it.
+    # What was authorised and never taken: as if it had never been paid.
+    "partial_capture_reversal": Rule("Not captured", OtherSide.PAYMENT),
+    # Taken back by the payer's bank, and won back. Stripe may return its fee or keep it.
+    "dispute": Rule("Dispute", OtherSide.LOSS, chart.DISPUTE_FEES),
+    "dispute_reversal": Rule("Dispute won", OtherSide.LOSS, chart.DISPUTE_FEES),
+    # To the bank, and back when the bank refuses it; a top-up is a payout the other way.
     "payout": Rule("Payout", OtherSide.IN_TRANSIT),
     "payout_reversal": Rule("Payout failed", OtherSide.IN_TRANSIT),
+    "topup": Rule("Top-up", OtherSide.IN_TRANSIT),
+    "topup_reversal": Rule("Top-up failed", OtherSide.IN_TRANSIT),
+    # What Stripe charges for itself, beside the fee of any one payment.
+    "fee": Rule("Stripe's fee", OtherSide.FEES),
 }
 
-PAYOUTS: Final = frozenset({"payout", "payout_reversal"})
+# Neither income nor cost: our own money, on its way between Stripe and the bank.
+PAYOUTS: Final = frozenset(
+    category for category, rule in RULES.items() if rule.other_side is OtherSide.IN_TRANSIT
+)
+
+_OF_THE_PAYMENT: Final = frozenset({OtherSide.PAYMENT, OtherSide.LOSS})
 
 # Whose cost a fee is.
 FEE_ACCOUNTS: Final[Mapping[PaymentPurpose, str]] = {
@@ -82,8 +107,10 @@ def post_balance_transaction(
         now: when it is written.
     """
     rule = RULES.get(txn.reporting_category)
-    account, fund = _other_side(rule, payment)
+    account = account_of(txn.reporting_category, payment.account_code if payment else None)
+    fund = payment.fund if payment and rule and rule.other_side in _OF_THE_PAYMENT else ""
     fees = FEE_ACCOUNTS[payment.purpose] if payment else chart.FEES_OTHER
+    fees = rule.fees if rule and rule.fees else fees
     written = post(
         session,
         source_kind=SOURCE,
@@ -107,15 +134,25 @@ def post_balance_transaction(
         )
 
 
-def _other_side(rule: Rule | None, payment: Payment | None) -> tuple[str, str]:
-    """Return the account and the fund that face Stripe's balance."""
+def account_of(category: str, paid_to: str | None) -> str:
+    """Return the account that faces Stripe's balance.
+
+    Args:
+        category: the movement's reporting category.
+        paid_to: the account of the payment it belongs to; None where it belongs to none.
+    """
+    rule = RULES.get(category)
     match rule.other_side if rule else None:
         case OtherSide.IN_TRANSIT:
-            return chart.IN_TRANSIT, ""
-        case OtherSide.PAYMENT if payment is not None:
-            return payment.account_code, payment.fund
+            return chart.IN_TRANSIT
+        case OtherSide.FEES:
+            return chart.FEES_OTHER
+        case OtherSide.PAYMENT if paid_to is not None:
+            return paid_to
+        case OtherSide.LOSS if paid_to not in {None, chart.UNALLOCATED}:
+            return chart.DISPUTES_LOST
         case _:
-            return chart.UNALLOCATED, ""
+            return chart.UNALLOCATED
 
 
 def _description(rule: Rule | None, txn: BalanceTransaction, payment: Payment | None) -> str:

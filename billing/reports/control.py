@@ -7,6 +7,7 @@ something. Whatever does not agree is said, never rounded away.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -17,6 +18,17 @@ from billing.books.posting import PAYOUTS, SOURCE
 from billing.models import Account, BalanceTransaction, JournalEntry, Posting
 from billing.money import Money
 from billing.reports.month import Month
+
+_GIVEN_BACK: Final = frozenset(
+    {
+        "refund",
+        "refund_failure",
+        "charge_failure",
+        "partial_capture_reversal",
+        "dispute",
+        "dispute_reversal",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,9 @@ class Totals:
         match category:
             case "charge":
                 self.gross += amount
-            case "refund" | "refund_failure" | "charge_failure":
+            case "fee":
+                self.fee -= amount
+            case _ if category in _GIVEN_BACK:
                 self.refunded += amount
             case _:
                 self.other += amount
@@ -110,8 +124,8 @@ def checks(session: Session, month: Month, mine: Movements) -> list[Check]:
     for currency in currencies:
         totals = mine.totals.get(currency, Totals())
         posted = {account: amount for (account, c), amount in ledger.items() if c == currency}
-        paid_out = payouts.get(currency, 0)
-        found.append(_check_of_fees(totals, posted, currency))
+        paid_out = payouts.get(currency, Totals())
+        found.append(_check_of_fees(totals, paid_out, posted, currency))
         found += _checks_of_balance(session, month, totals, posted, paid_out, currency)
     return found
 
@@ -138,9 +152,12 @@ def _checks_by_account(
     ]
 
 
-def _check_of_fees(totals: Totals, posted: Mapping[str, int], currency: str) -> Check:
+def _check_of_fees(
+    totals: Totals, paid_out: Totals, posted: Mapping[str, int], currency: str
+) -> Check:
+    """Check what Stripe kept; of an instant payout it keeps a part too."""
     fees = sum(posted.get(account, 0) for account in chart.FEES)
-    return Check("Card fees", Money(totals.fee, currency), Money(fees, currency))
+    return Check("Card fees", Money(totals.fee + paid_out.fee, currency), Money(fees, currency))
 
 
 def _checks_of_balance(
@@ -148,17 +165,17 @@ def _checks_of_balance(
     month: Month,
     totals: Totals,
     posted: Mapping[str, int],
-    paid_out: int,
+    paid_out: Totals,
     currency: str,
 ) -> Iterator[Check]:
     moved = posted.get(chart.STRIPE, 0) + posted.get(chart.IN_TRANSIT, 0)
     opening = account_balance(session, chart.STRIPE, currency=currency, until=month.first)
     closing = account_balance(session, chart.STRIPE, currency=currency, until=month.after)
-    net = Money(totals.net, currency)
+    net = Money(totals.net - paid_out.fee, currency)
     yield Check(f"{chart.STRIPE} Stripe balance: net, before payouts", net, Money(moved, currency))
     yield Check(
         f"{chart.STRIPE} Stripe balance: opening + net - payouts = closing",
-        Money(opening + totals.net + paid_out, currency),
+        Money(opening + totals.net + paid_out.net, currency),
         Money(closing, currency),
     )
 
@@ -178,9 +195,14 @@ def _ledger_by_account(session: Session, month: Month) -> dict[tuple[str, str], 
     return {(account, currency): int(amount) for account, currency, amount in rows}
 
 
-def _payouts(session: Session, month: Month) -> dict[str, int]:
+def _payouts(session: Session, month: Month) -> dict[str, Totals]:
+    """Return what went to the bank and came from there, by currency."""
     rows = session.execute(
-        sa.select(BalanceTransaction.currency, sa.func.sum(BalanceTransaction.net))
+        sa.select(
+            BalanceTransaction.currency,
+            sa.func.sum(BalanceTransaction.amount),
+            sa.func.sum(BalanceTransaction.fee),
+        )
         .where(
             BalanceTransaction.created_at >= month.begins,
             BalanceTransaction.created_at < month.ends,
@@ -188,4 +210,4 @@ def _payouts(session: Session, month: Month) -> dict[str, int]:
         )
         .group_by(BalanceTransaction.currency)
     )
-    return {currency: int(amount) for currency, amount in rows}
+    return {currency: Totals(other=int(amount), fee=int(fee)) for currency, amount, fee in rows}

@@ -12,8 +12,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from billing.books import chart
-from billing.books.posting import PAYOUTS, RULES
+from billing.books.posting import PAYOUTS, RULES, account_of
 from billing.clock import accounting_day
 from billing.models import BalanceTransaction, Payment, Receipt
 from billing.money import Money
@@ -116,7 +115,7 @@ def _row(row: sa.Row[*tuple[Any, ...]]) -> PaymentRow:
         receipt=receipt,
         payer=row.payer_name or "",
         item=row.fund or row.plan or "",
-        account=row.account_code if row.account_code and rule else chart.UNALLOCATED,
+        account=account_of(row.reporting_category, row.account_code),
         amount=Money(row.amount, row.currency),
         fee=Money(row.fee, row.currency),
         net=Money(row.net, row.currency),

@@ -8,8 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from billing.books import chart
-from billing.books.posting import PAYOUTS, RULES
+from billing.books.posting import PAYOUTS, RULES, account_of
 from billing.models import Account, BalanceTransaction, Payment
 from billing.reports.control import Check, Movements, Totals, checks, cut_off
 from billing.reports.month import Month
@@ -118,6 +117,6 @@ def _movements(
         .group_by(*what)
     )
     for category, account, fund, plan, currency, amount, fee, count in rows:
-        known = category in RULES and account is not None
-        where = (account, fund or plan) if known else (chart.UNALLOCATED, "")
+        item = (fund or plan or "") if category in RULES else ""
+        where = (account_of(category, account), item)
         yield category, *where, currency, int(amount), int(fee), int(count)

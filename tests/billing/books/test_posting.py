@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from billing.books import chart
 from billing.books.ledger import account_balance
 from billing.books.posting import FEE_ACCOUNTS, RULES, post_balance_transaction
+from billing.books.totals import fund_total
 from billing.db import Database
 from billing.models import (
     Account,
@@ -102,6 +103,59 @@ def test_a_payout_is_in_transit_until_the_bank_has_it(db: Database) -> None:
         assert open_tasks(session) == []
 
 
+def test_a_dispute_is_a_loss_of_the_fund_and_money_won_back_raises_it_again(db: Database) -> None:
+    with db.unit_of_work() as session:
+        gift = a_payment(session)
+        moved(session, gift, 25_00, fee=58)
+        taken = moved(session, gift, -25_00, fee=20_00, category="dispute")
+        assert fund_total(session, "appeal-95") == 0
+        won = moved(session, gift, 25_00, fee=-20_00, category="dispute_reversal")
+
+        assert t_accounts(session, taken) == [
+            ("1240", "", -45_00),
+            ("7903", "", 20_00),
+            ("7904", "appeal-95", 25_00),
+        ]
+        assert t_accounts(session, won) == [
+            ("1240", "", 45_00),
+            ("7903", "", -20_00),
+            ("7904", "appeal-95", -25_00),
+        ]
+        assert fund_total(session, "appeal-95") == 25_00
+        assert account_balance(session, "4910") == -25_00
+        assert open_tasks(session) == []
+
+
+def test_disputed_money_that_never_was_ours_is_no_loss_of_ours(db: Database) -> None:
+    with db.unit_of_work() as session:
+        theirs = a_payment(session, PaymentPurpose.FOREIGN, fund="", account=chart.UNALLOCATED)
+        taken = moved(session, theirs, -12_00, fee=20_00, category="dispute")
+        unknown = moved(session, None, -12_00, category="dispute")
+
+        assert t_accounts(session, taken) == [
+            ("1240", "", -32_00),
+            ("7903", "", 20_00),
+            ("2130", "", 12_00),
+        ]
+        assert t_accounts(session, unknown) == [("1240", "", -12_00), ("2130", "", 12_00)]
+        assert len(open_tasks(session)) == 2
+
+
+def test_what_stripe_charges_for_itself_is_a_fee_whoever_paid(db: Database) -> None:
+    with db.unit_of_work() as session:
+        txn = moved(session, None, -3_00, category="fee")
+
+        assert t_accounts(session, txn) == [("1240", "", -3_00), ("7906", "", 3_00)]
+        assert open_tasks(session) == []
+
+
+def test_a_top_up_comes_from_the_bank_as_a_payout_goes_there(db: Database) -> None:
+    with db.unit_of_work() as session:
+        txn = moved(session, None, 50_00, category="topup")
+
+        assert t_accounts(session, txn) == [("1240", "", 50_00), ("1241", "", -50_00)]
+
+
 def test_shop_money_goes_to_the_shop_and_its_fee_is_nobody_elses(db: Database) -> None:
     with db.unit_of_work() as session:
         payment = a_payment(session, PaymentPurpose.FOREIGN, fund="", account="4210")
@@ -177,12 +231,13 @@ def test_the_books_day_is_londons(db: Database, instant: datetime, day: date) ->
 
 
 def test_every_account_a_rule_names_is_in_the_chart(db: Database) -> None:
-    named = {chart.STRIPE, chart.IN_TRANSIT, chart.UNALLOCATED, *FEE_ACCOUNTS.values()}
+    named = {chart.STRIPE, chart.IN_TRANSIT, chart.UNALLOCATED, chart.DISPUTES_LOST, *chart.FEES}
+    named |= set(FEE_ACCOUNTS.values())
     with db.reading() as session:
         assert named - set(session.scalars(sa.select(Account.code))) == set()
 
 
-_category = st.sampled_from([*RULES, "dispute", "fee"])
+_category = st.sampled_from([*RULES, "moon_tax"])
 _movement = st.tuples(
     _category,
     st.integers(min_value=-1_000_00, max_value=1_000_00),

@@ -6,7 +6,7 @@ from billing.books.totals import fund_total
 from billing.db import Database
 from billing.models import BalanceTransaction, PaymentPurpose
 from billing.money import Money
-from billing.reports import read_month, receipts_by_fund
+from billing.reports import read_month, receipts_by_fund, trial_balance
 from billing.reports.control import Totals
 from tests.billing.books.movements import NOON, a_payment, a_subscription_payment, moved
 
@@ -133,3 +133,27 @@ def test_a_month_in_which_nothing_happened_agrees_too(db: Database) -> None:
 
         assert (found.lines, found.totals, found.counts) == ([], {}, {})
         assert all(check.agrees for check in found.checks)
+
+
+def test_disputes_fees_and_payouts_of_any_kind_agree_with_the_ledger(db: Database) -> None:
+    with db.unit_of_work() as session:
+        gift = a_payment(session)
+        moved(session, gift, 25_00, fee=58)
+        moved(session, gift, -25_00, fee=20_00, category="dispute")
+        moved(session, a_payment(session, amount=5_00), 5_00, fee=28)
+        moved(session, None, -1_20, category="fee")
+        moved(session, None, -4_00, fee=4, category="payout")
+        moved(session, None, 50_00, category="topup")
+        moved(session, None, 7_00, category="moon_tax")
+
+        found = receipts_by_fund(session, NOVEMBER)
+
+        assert [(line.account, line.item, line.totals) for line in found.lines] == [
+            ("2130", "", Totals(other=7_00)),
+            ("4910", "appeal-95", Totals(gross=30_00, fee=86)),
+            ("7904", "appeal-95", Totals(refunded=-25_00, fee=20_00)),
+            ("7906", "", Totals(fee=1_20)),
+        ]
+        assert [check.what for check in found.checks if not check.agrees] == []
+        month = trial_balance(session, NOVEMBER)
+        assert [check.what for check in month.checks if not check.agrees] == []
