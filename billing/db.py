@@ -5,13 +5,14 @@ cannot write. Nothing else in the program commits. No session is ever open acros
 """
 
 import contextlib
+import copy
 import enum
 import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -31,6 +32,7 @@ _NAMING: Final = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
+QUIET: Final = "quiet"  # in a session's info: why nobody is told
 _POOL: Final = 20  # connections a process may hold; as many as its threads ask for at once
 _BUSY_SECONDS: Final = 20
 
@@ -84,9 +86,16 @@ BigId: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 class Database:
-    """One database, as a process sees it."""
+    """One database, as a process sees it.
+
+    Attributes:
+        rehearsed: whether all that is written here is taken back, so that nobody may wait in it.
+    """
+
+    rehearsed = False
 
     def __init__(self, url: str) -> None:
+        self._info: dict[str, str] = {}
         self.url = _readable(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgresql_engine(self.url)
@@ -97,8 +106,15 @@ class Database:
     @contextmanager
     def unit_of_work(self) -> Iterator[Session]:
         """Open a session whose every write commits together, or not at all."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        opened = Session(self.engine, expire_on_commit=False, info=self._info)
+        with opened as session, session.begin():
             yield session
+
+    def quiet(self, why: str) -> Self:
+        """Return the same database, in whose sessions what happened is told to nobody."""
+        view = copy.copy(self)
+        view._info = {QUIET: why}  # noqa: SLF001  # of our own class
+        return view
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

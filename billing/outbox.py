@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
 
-from billing.db import insert_ignore
+from billing.db import QUIET, insert_ignore
 from billing.models import OutboxMessage, OwedState
 from billing.notices import Notice
 
@@ -21,6 +21,8 @@ def owe(
 ) -> None:
     """Owe one notice to one address. Owing the same fact twice owes it once.
 
+    In a quiet session the fact is kept as told, so that no later look tells it.
+
     Args:
         session: the transaction of the fact.
         notice: what to say.
@@ -31,6 +33,7 @@ def owe(
     """
     if not to:
         return
+    quiet = session.info.get(QUIET, "")
     session.execute(
         insert_ignore(session, OutboxMessage).values(
             kind=notice.kind,
@@ -40,9 +43,9 @@ def owe(
             payload=notice.model_dump(mode="json"),
             message_id=uuid4().hex,
             created_at=now,
-            state=OwedState.READY,
+            state=OwedState.DONE if quiet else OwedState.READY,
             run_at=now,
             attempts=0,
-            last_error="",
+            last_error=f"not sent: {quiet}" if quiet else "",
         )
     )
