@@ -11,14 +11,26 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class Decline:
-    """Why the bank said no, in Stripe's words."""
+    """Why a payment was refused, in Stripe's words.
+
+    Attributes:
+        decline_code: the issuer's reason; of a refusal that is no card's, empty.
+        code: Stripe's error code.
+    """
 
     decline_code: str
     message: str
+    code: str = "card_declined"
 
 
 _GENERIC: Final = Decline("generic_decline", "Your card was declined.")
 _NO_FUNDS: Final = Decline("insufficient_funds", "Your card has insufficient funds.")
+_EXPIRED: Final = Decline("expired_card", "Your card has expired.", "expired_card")
+AUTHENTICATE: Final = Decline(
+    "authentication_required",
+    "Your card was declined. This transaction requires authentication.",
+    "authentication_required",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +40,16 @@ class Card:
     Attributes:
         now: the decline a payment by the cardholder meets, if any.
         later: the decline a payment without the cardholder meets, if any.
+        asks: the cardholder, when there, must authenticate first.
+        disputed: the cardholder disputes every payment.
     """
 
     number: str
     about: str
     now: Decline | None = None
     later: Decline | None = None
+    asks: bool = False
+    disputed: bool = False
 
     @property
     def grouped(self) -> str:
@@ -51,7 +67,11 @@ _ALL: Final = (
     Card("4242424242424242", "is paid"),
     Card("4000000000000002", "is declined", now=_GENERIC, later=_GENERIC),
     Card("4000000000009995", "is declined: insufficient funds", now=_NO_FUNDS, later=_NO_FUNDS),
+    Card("4000000000000069", "is declined: expired", now=_EXPIRED, later=_EXPIRED),
     Card("4000000000000341", "is paid now, and declined when it renews", later=_GENERIC),
+    Card("4000002760003155", "asks for 3-D Secure now, and not when it renews", asks=True),
+    Card("4000002760003184", "asks for 3-D Secure every time", later=AUTHENTICATE, asks=True),
+    Card("4000000000000259", "is paid, and disputed", disputed=True),
 )
 CARDS: Final[Mapping[str, Card]] = {card.number: card for card in _ALL}
 

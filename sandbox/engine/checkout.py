@@ -1,36 +1,40 @@
-"""A Checkout Session's life: open, then paid and complete, or expired."""
+"""A Checkout Session's life: open, then complete (paid, or to be paid in days), or expired."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sandbox.engine import payment, subscription
-from sandbox.engine.cards import Card, Decline
+from sandbox.engine import mandate, payment, setup, subscription
+from sandbox.engine.bank import Account
+from sandbox.engine.cards import Decline
 from sandbox.engine.customer import new_customer
+from sandbox.engine.method import Instrument, attach, new_method
 from sandbox.kernel.ids import new_id
 from sandbox.kernel.metadata import merged
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World, job
 
 _LIFE: Final = 24 * 3600
+_NAMES: Final = dict.fromkeys(("business_name", "individual_name"))
 
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """What somebody typed into the payment page."""
+    """What somebody typed into the payment page; without an instrument, only who they are."""
 
     email: str
     name: str
-    card: Card
-    expiry: tuple[int, int]
+    instrument: Instrument | None
+    expiry: tuple[int, int] | None
     country: str
     postal_code: str | None = None
+    line1: str | None = None
 
     @property
     def details(self) -> dict[str, Any]:
         """Who pays, as charges and sessions tell it."""
-        address: dict[str, str | None] = dict.fromkeys(("city", "line1", "line2", "state"))
-        address |= {"country": self.country, "postal_code": self.postal_code}
+        address: dict[str, str | None] = dict.fromkeys(("city", "line2", "state"))
+        address |= {"country": self.country, "line1": self.line1, "postal_code": self.postal_code}
         return {"address": address, "email": self.email, "name": self.name, "phone": None}
 
 
@@ -41,62 +45,67 @@ def open_session(
 
     Source: https://docs.stripe.com/payments/checkout/how-checkout-works
     """
-    ident, expires_at = new_id("checkout.session"), world.now + _LIFE
+    ident, expires_at = new_id("checkout.session"), given.get("expires_at", world.now + _LIFE)
     subscribing = given["mode"] == "subscription"
     texts = ("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")
-    total = sum(item["amount_total"] for item in items)
     fields = {
         "id": ident,
-        "amount_subtotal": total,
-        "amount_total": total,
-        "currency": items[0]["currency"],
         "custom_text": dict.fromkeys(texts),
         "customer_creation": None if subscribing or "customer" in given else "if_required",
         "expires_at": expires_at,
         "payment_method_collection": "always" if subscribing else "if_required",
         "payment_method_options": {},
-        "payment_method_types": ["card"],
         "payment_status": "unpaid",
         "status": "open",
-        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
         "ui_mode": "hosted_page",
         "url": f"{world.url}/c/pay/{ident}",
+        **_totals(items),
         **given,
     }
+    if not fields["amount_total"]:
+        fields["payment_status"] = "no_payment_required"
     session = world.create("checkout.session", fields)
     for item in items:
         world.create("item", {**item, "metadata": {}}, parent=ident)
     kept = {**data, "metadata": merged({}, data.get("metadata", {}))}
     world.store.set_setting(ident, kept)
     world.schedule(expires_at, "checkout.session.due", ident)
+    if given["mode"] == "setup":
+        intent = _intent(world, session, session["customer"])
+        session = world.change(session, {"setup_intent": intent["id"]})
     return session
 
 
-def pay(world: World, session: Doc, payer: Payer) -> Decline | None:
-    """Take the payment and complete the session; a declined card leaves it open.
+def collects(session: Doc) -> bool:
+    """Say whether the page asks how to pay: not if nothing is due and none is wanted for later.
+
+    Source: https://docs.stripe.com/payments/checkout/free-trials
+    """
+    wanted = session["mode"] == "setup" or session["payment_method_collection"] == "always"
+    return wanted or bool(session["amount_total"])
+
+
+def pay(world: World, session: Doc, payer: Payer) -> tuple[Doc | None, Decline | None]:
+    """Take the payment and complete the session; a refusal leaves it open.
+
+    The intent is returned: if it `requires_action`, the cardholder is to follow its `next_action`.
 
     Source: https://docs.stripe.com/checkout/fulfillment
     """
-    customer, subscribing = session["customer"], session["mode"] == "subscription"
-    accepted = payer.card.now is None
-    if subscribing and accepted and not customer:
-        told = ("address", "email", "name")
-        customer = new_customer(world, {name: payer.details[name] for name in told})["id"]
-    intent = _intent(world, session, customer)
-    method = payment.new_method(world, payer.card, payer.details, payer.expiry)
-    if subscribing and accepted:
-        method = payment.attach(world, method, customer)
-    intent, decline = payment.attempt(world, intent, method, present=True)
-    if decline is not None:
-        return decline
-    made = {"customer": customer}
-    if subscribing:
-        items = world.store.children(session["id"], "item")
-        metadata = world.store.setting(session["id"], {})["metadata"]
-        begun = subscription.start(world, items, intent, metadata)
-        made |= {"subscription": begun["id"], "invoice": begun["latest_invoice"]}
-    _complete(world, session, made, payer)
-    return None
+    customer = session["customer"]
+    accepted = payer.instrument is None or payer.instrument.now is None
+    if session["mode"] == "subscription" and accepted and not customer:
+        customer = _intended(world, session) or _new_customer(world, payer)
+    if payer.instrument is None:
+        _complete(world, session, {"customer": customer}, payer.details)
+        return None, None
+    method = new_method(world, payer.instrument, payer.details, payer.expiry)
+    if isinstance(payer.instrument, Account):
+        mandate.grant(world, method)
+    intent, decline = _attempt(world, _intent(world, session, customer), method)
+    if intent["status"] in {"succeeded", "processing"}:
+        _complete(world, session, intent, payer.details)
+    return intent, decline
 
 
 def expire(world: World, session: Doc) -> Doc:
@@ -105,8 +114,7 @@ def expire(world: World, session: Doc) -> Doc:
     Source: https://docs.stripe.com/api/checkout/sessions/expire
     """
     for intent in world.store.children(session["id"], "payment_intent"):
-        closed = {"status": "canceled", "canceled_at": world.now, "cancellation_reason": "expired"}
-        world.change(intent, closed, event="payment_intent.canceled")
+        payment.cancel(world, intent, reason="expired")
     fields = {"status": "expired", "url": None}
     return world.change(session, fields, event="checkout.session.expired")
 
@@ -118,27 +126,101 @@ def _look(world: World, ident: str) -> None:
         expire(world, session)
 
 
+@payment.on_settled
+def _follow(world: World, intent: Doc) -> None:
+    """Complete the session of a cardholder who had to authenticate; tell how a debit ended.
+
+    Source: https://docs.stripe.com/checkout/fulfillment#delayed-notification
+    """
+    session = world.store.get(world.store.parent(intent["id"])) or {}
+    if session.get("object") != "checkout.session":
+        return
+    succeeded = intent["status"] == "succeeded"
+    if session["status"] == "open" and succeeded:
+        method = world.get("payment_method", intent["payment_method"])
+        _complete(world, session, intent, method["billing_details"])
+    elif session["payment_status"] == "unpaid" and session["status"] == "complete":
+        fields = {"payment_status": "paid"} if succeeded else {}
+        how = "succeeded" if succeeded else "failed"
+        world.change(session, fields, event=f"checkout.session.async_payment_{how}")
+
+
+def _totals(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Add up what the items cost, each with its own discount."""
+    if not items:
+        return {"amount_subtotal": None, "amount_total": None, "total_details": None}
+    sums = {
+        name: sum(item[name] for item in items)
+        for name in ("amount_subtotal", "amount_total", "amount_discount")
+    }
+    details = {"amount_discount": sums.pop("amount_discount"), "amount_shipping": 0}
+    return {"currency": items[0]["currency"], "total_details": details | {"amount_tax": 0}, **sums}
+
+
+def _intended(world: World, session: Doc) -> str | None:
+    """Return the customer an earlier try of this session has made."""
+    kinds = ("payment_intent", "setup_intent")
+    tried = [intent for kind in kinds for intent in world.store.children(session["id"], kind)]
+    return tried[0]["customer"] if tried else None
+
+
+def _new_customer(world: World, payer: Payer) -> str:
+    told = ("address", "email", "name")
+    ident: str = new_customer(world, {name: payer.details[name] for name in told})["id"]
+    return ident
+
+
+def _attempt(world: World, intent: Doc, method: Doc) -> tuple[Doc, Decline | None]:
+    if intent["object"] == "setup_intent":
+        return setup.attempt(world, intent, method)
+    return payment.attempt(world, intent, method, present=True)
+
+
 def _intent(world: World, session: Doc, customer: str | None) -> Doc:
-    """Return the session's one intent: a second card is a second try of the same payment."""
-    for intent in world.store.children(session["id"], "payment_intent"):
+    """Return the session's one intent: a second card is a second try of the same payment.
+
+    What costs nothing today is set up: the `setup` mode, and a trial.
+    """
+    kind = "payment_intent" if session["amount_total"] else "setup_intent"
+    for intent in world.store.children(session["id"], kind):
         return world.change(intent, {"customer": customer})
+    shared = {"customer": customer, "payment_method_types": session["payment_method_types"]}
+    if kind == "setup_intent":
+        kept = world.store.setting(session["id"], {}) if session["mode"] == "setup" else {}
+        return setup.open_setup(world, kept | shared, parent=session["id"])
     terms = {"setup_future_usage": "off_session", "description": "Subscription creation"}
     if session["mode"] == "payment":
         terms = world.store.setting(session["id"], {})
     terms |= {"amount": session["amount_total"], "currency": session["currency"]}
-    intent = payment.open_intent(world, terms | {"customer": customer}, parent=session["id"])
+    intent = payment.open_intent(world, terms | shared, parent=session["id"])
     if session["mode"] == "payment":
         session |= world.change(session, {"payment_intent": intent["id"]})
     return intent
 
 
-def _complete(world: World, session: Doc, made: Mapping[str, Any], payer: Payer) -> None:
-    names = dict.fromkeys(("business_name", "individual_name"))
+def _complete(
+    world: World, session: Doc, intent: Mapping[str, Any], told: Mapping[str, Any]
+) -> None:
+    """Make what the session was for; a debit is paid only in days.
+
+    Source: https://docs.stripe.com/api/checkout/sessions/object
+    """
+    customer = intent["customer"]
+    if intent.get("setup_future_usage") and customer and intent["object"] == "payment_intent":
+        attach(world, world.get("payment_method", intent["payment_method"]), customer)
+    details = {name: told[name] for name in ("address", "email", "name", "phone")}
     fields: dict[str, Any] = {
-        "collected_information": names | {"shipping_details": None},
-        "customer_details": payer.details | names | {"tax_exempt": "none", "tax_ids": []},
-        "payment_status": "paid",
+        "collected_information": _NAMES | {"shipping_details": None},
+        "customer": customer,
+        "customer_details": details | _NAMES | {"tax_exempt": "none", "tax_ids": []},
         "status": "complete",
         "url": None,
     }
-    world.change(session, {**fields, **made}, event="checkout.session.completed")
+    if session["payment_status"] != "no_payment_required":
+        fields["payment_status"] = "paid" if intent["status"] == "succeeded" else "unpaid"
+    if session["mode"] == "subscription":
+        items = world.store.children(session["id"], "item")
+        data = world.store.setting(session["id"], {})
+        begun = subscription.start(world, items, intent, data["metadata"])
+        fields |= {"subscription": begun["id"], "invoice": begun["latest_invoice"]}
+    world.change(session, fields, event="checkout.session.completed")

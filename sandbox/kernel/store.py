@@ -107,6 +107,16 @@ class Store:
         """Return what belongs to `parent`, oldest first."""
         return self.find(name, clauses=[("parent = ?", parent)], newest_first=False)
 
+    def parent(self, ident: str) -> str:
+        """Return the id of what a document belongs to; empty if to nothing."""
+        row = self.db.execute("SELECT parent FROM object WHERE id = ?", (ident,)).fetchone()
+        return row[0] if row else ""
+
+    def adopt(self, idents: Iterable[str], parent: str) -> None:
+        """Let documents belong to `parent` from now on."""
+        pairs = [(parent, ident) for ident in idents]
+        self.db.executemany("UPDATE object SET parent = ? WHERE id = ?", pairs)
+
     def setting(self, name: str, default: Any) -> Any:
         """Return one remembered setting."""
         row = self.db.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()

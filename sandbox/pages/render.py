@@ -9,6 +9,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from sandbox.engine.bank import ACCOUNTS
+from sandbox.engine.cards import CARDS
+
 Given = dict[str, Any]
 
 _TEMPLATES = Environment(
@@ -42,3 +45,4 @@ async def given(request: Request) -> Given:
 
 
 _TEMPLATES.filters["money"] = money
+_TEMPLATES.globals |= {"cards": CARDS, "accounts": ACCOUNTS}

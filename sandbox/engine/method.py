@@ -1,0 +1,99 @@
+"""Means of payment: a test card or a test bank account, and whose it is."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sandbox.engine import mandate
+from sandbox.engine.bank import SORT_CODE, Account, account_of
+from sandbox.engine.cards import Card, card_of
+from sandbox.kernel.store import Doc
+from sandbox.kernel.world import World
+
+Instrument = Card | Account
+
+_BRAND: Final = "visa"
+_CHECKS = {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"}
+
+
+def new_method(
+    world: World,
+    instrument: Instrument,
+    billing: Mapping[str, Any],
+    expiry: tuple[int, int] | None = None,
+) -> Doc:
+    """Store a payment method that belongs to nobody yet; a card has an expiry, month and year.
+
+    Source: https://docs.stripe.com/payments/payment-methods
+    """
+    if isinstance(instrument, Account):
+        kind, facts = "bacs_debit", _account_facts(instrument)
+    else:
+        networks = {"available": [_BRAND], "preferred": None}
+        kind, facts = "card", _card_facts(instrument, expiry or (12, 2040))
+        facts |= {"display_brand": _BRAND, "networks": networks}
+        facts |= {"three_d_secure_usage": {"supported": True}}
+    fields = {"billing_details": {**billing, "tax_id": None}, kind: facts, "type": kind}
+    doc = world.create("payment_method", fields | {"allow_redisplay": "limited"})
+    shown = {key: value for key, value in doc.items() if value is not None or "customer" in key}
+    world.store.save(shown)  # of the kinds of payment it could be, Stripe shows only what it is
+    return shown
+
+
+def instrument_of(method: Mapping[str, Any]) -> Instrument:
+    """Return the test card or account behind a stored payment method."""
+    return card_of(method) if method["type"] == "card" else account_of(method)
+
+
+def attach(world: World, method: Doc, customer: str) -> Doc:
+    """Keep a payment method for a customer's later payments.
+
+    Source: https://docs.stripe.com/api/payment_methods/attach
+    """
+    return world.change(method, {"customer": customer}, event="payment_method.attached")
+
+
+def detach(world: World, method: Doc) -> Doc:
+    """Let go of a payment method for good: its mandate ends, and nothing pays by it any more.
+
+    Source: https://docs.stripe.com/payments/payment-methods/bacs-debit#mandate-cancellation
+    """
+    customer = world.get("customer", method["customer"])
+    settings = customer["invoice_settings"]
+    if settings["default_payment_method"] == method["id"]:
+        without = {"invoice_settings": settings | {"default_payment_method": None}}
+        world.change(customer, without, event="customer.updated")
+    mandate.revoke(world, method["id"], "debit_not_authorized")
+    changed = world.change(method, {"customer": None})
+    world.emit("payment_method.detached", changed, {"customer": customer["id"]})
+    return changed
+
+
+def charged_details(method: Doc, debit: dict[str, Any]) -> dict[str, Any]:
+    """Return what a charge tells of the means it was paid by; `debit` is what only a debit has."""
+    instrument, kind = instrument_of(method), method["type"]
+    if isinstance(instrument, Account):
+        return {"type": kind, kind: _account_facts(instrument) | debit}
+    expiry = (method[kind]["exp_month"], method[kind]["exp_year"])
+    return {"type": kind, kind: _card_facts(instrument, expiry) | {"network": _BRAND}}
+
+
+def _card_facts(card: Card, expiry: tuple[int, int]) -> dict[str, Any]:
+    return {
+        "brand": _BRAND,
+        "checks": _CHECKS,
+        "country": "GB",
+        "exp_month": expiry[0],
+        "exp_year": expiry[1],
+        "fingerprint": card.fingerprint,
+        "funding": "credit",
+        "last4": card.number[-4:],
+        "wallet": None,
+    }
+
+
+def _account_facts(account: Account) -> dict[str, Any]:
+    return {
+        "fingerprint": account.fingerprint,
+        "last4": account.number[-4:],
+        "sort_code": f"{SORT_CODE[:2]}-{SORT_CODE[2:4]}-{SORT_CODE[4:]}",
+    }
