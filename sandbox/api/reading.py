@@ -1,6 +1,5 @@
 """What the API only reads: most resources are shown and listed alike, so a table says it all."""
 
-from sandbox.engine.balance import balance
 from sandbox.kernel.calls import Call, operation
 from sandbox.kernel.paging import PAGING, first_of, page, params_of
 from sandbox.kernel.store import Doc
@@ -10,40 +9,42 @@ _ONE = {
     "/v1/balance_transactions/{id}": "balance_transaction",
     "/v1/charges/{charge}": "charge",
     "/v1/checkout/sessions/{session}": "checkout.session",
+    "/v1/disputes/{dispute}": "dispute",
     "/v1/events/{id}": "event",
     "/v1/invoice_payments/{invoice_payment}": "invoice_payment",
     "/v1/invoices/{invoice}": "invoice",
     "/v1/payment_intents/{intent}": "payment_intent",
     "/v1/payment_methods/{payment_method}": "payment_method",
+    "/v1/payouts/{payout}": "payout",
     "/v1/prices/{price}": "price",
     "/v1/products/{id}": "product",
+    "/v1/radar/early_fraud_warnings/{early_fraud_warning}": "radar.early_fraud_warning",
     "/v1/refunds/{refund}": "refund",
     "/v1/subscriptions/{subscription_exposed_id}": "subscription",
     "/v1/webhook_endpoints/{webhook_endpoint}": "webhook_endpoint",
 }
 # The filters of each list; `param:path` where the param and the field have different names.
 _MANY = {
-    "/v1/balance_transactions": ("balance_transaction", "source type"),
     "/v1/charges": ("charge", "customer payment_intent"),
     "/v1/checkout/sessions": ("checkout.session", "customer payment_intent status subscription"),
     "/v1/customers": ("customer", "email"),
+    "/v1/disputes": ("dispute", "charge payment_intent"),
     "/v1/invoice_payments": ("invoice_payment", "invoice payment.type payment.payment_intent"),
     "/v1/invoices": (
         "invoice",
         "customer status subscription:parent.subscription_details.subscription",
     ),
     "/v1/payment_intents": ("payment_intent", "customer"),
+    "/v1/payouts": ("payout", "status"),
     "/v1/prices": ("price", "active lookup_keys:lookup_key product"),
     "/v1/products": ("product", "active ids:id"),
+    "/v1/radar/early_fraud_warnings": (
+        "radar.early_fraud_warning",
+        "charge payment_intent",
+    ),
     "/v1/refunds": ("refund", "charge payment_intent"),
     "/v1/webhook_endpoints": ("webhook_endpoint", ""),
 }
-
-
-@operation("GET", "/v1/balance")
-def retrieve_balance(world: World, _: Call) -> Doc:
-    """Return the balance."""
-    return balance(world)
 
 
 @operation("GET", "/v1/invoices/{invoice}/lines", "limit")

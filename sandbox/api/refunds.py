@@ -3,7 +3,7 @@
 Source: https://docs.stripe.com/api/refunds
 """
 
-from sandbox.engine.refund import refund
+from sandbox.engine.refund import refund, update
 from sandbox.errors import invalid
 from sandbox.kernel.calls import Call, operation
 from sandbox.kernel.store import Doc
@@ -26,3 +26,10 @@ def create_refund(world: World, call: Call) -> Doc:
     charge = world.get("charge", ident, param="charge", status=400)
     fields = call.picked("metadata reason")
     return refund(world, charge, amount=call.params.get("amount"), fields=fields)
+
+
+@operation("POST", "/v1/refunds/{refund}", "metadata")
+def update_refund(world: World, call: Call) -> Doc:
+    """Change what is noted on a refund."""
+    made = world.get("refund", call.id)
+    return update(world, made, call.picked("metadata", made))

@@ -1,10 +1,26 @@
-"""The account's balance: every movement is one balance transaction."""
+"""The account's balance: every movement is one balance transaction, and the balance is their sum.
+
+A transaction's `parent` in the store is the payout it was paid out in, which Stripe shows only as
+a filter of the list.
+"""
 
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World, job
+
+# Where the category finance reads is another word than the type.
+# Source: https://docs.stripe.com/reports/reporting-categories
+_CATEGORIES: Final[Mapping[str, str]] = {
+    "adjustment": "other_adjustment",
+    "payment": "charge",
+    "payment_failure_refund": "charge_failure",
+    "payment_refund": "refund",
+    "payout_failure": "payout_reversal",
+    "stripe_fee": "fee",
+}
 
 
 def move(
@@ -15,6 +31,7 @@ def move(
     *,
     available_on: int,
     fees: list[dict[str, Any]] | None = None,
+    category: str | None = None,
 ) -> Doc:
     """Record money coming in (positive) or going out (negative), with what Stripe keeps of it.
 
@@ -31,7 +48,7 @@ def move(
         "fee": fee,
         "fee_details": fees or [],
         "net": amount - fee,
-        "reporting_category": kind,
+        "reporting_category": category or _CATEGORIES.get(kind, kind),
         "source": source["id"],
         "status": "pending" if pending else "available",
         "type": kind,
@@ -42,14 +59,27 @@ def move(
     return transaction
 
 
+def adjust(world: World, kind: str, amount: int, description: str) -> Doc:
+    """Let Stripe add or take money for a reason of its own, outside any payment.
+
+    Source: https://docs.stripe.com/reports/balance-transaction-types
+    """
+    source = {"id": None, "currency": "gbp", "description": description}
+    return move(world, kind, source, amount, available_on=world.now)
+
+
 @job("balance.available")
-def _become_available(world: World, ident: str) -> None:
-    """Let pending money become available.
+def _become_available(world: World, _: str) -> None:
+    """Let all pending money whose day has come become available, and say so once.
 
     Source: https://docs.stripe.com/payments/balances
     """
-    transaction = world.get("balance_transaction", ident)
-    world.change(transaction, {"status": "available"})
+    pending = world.store.find("balance_transaction", {"status": "pending"})
+    due = [transaction for transaction in pending if transaction["available_on"] <= world.now]
+    for transaction in due:
+        world.change(transaction, {"status": "available"})
+    if due:
+        world.emit("balance.available", balance(world))
 
 
 def balance(world: World) -> Doc:

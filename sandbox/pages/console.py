@@ -35,7 +35,7 @@ def _row(world: World, event: Doc) -> dict[str, Any]:
     return {
         "id": event["id"],
         "type": event["type"],
-        "object": event["data"]["object"]["id"],
+        "object": event["data"]["object"].get("id", ""),  # the balance and a preview have none
         "when": _when(event["created"]),
         "deliveries": world.deliveries.of(event["id"]),
     }

@@ -11,12 +11,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from sandbox.engine import account, balance, dispute, payout, refund
+from sandbox.errors import StripeError
 from sandbox.kernel.deliveries import MODES
 from sandbox.kernel.faults import FAULTS, Fault
 from sandbox.kernel.world import World
 from sandbox.pages.render import Given, given
 
 _DAY = 24 * 3600
+_UNSET = {"payouts_enabled": 1}
 _YES = {True, "true", "1", "on", "yes"}
 
 
@@ -37,7 +40,7 @@ def state(world: World) -> Given:
             "offset": world.clock.offset,
             "deliveries": world.deliveries.summary(),
             "counts": world.store.counts(),
-            "settings": {"settle_seconds": world.store.setting("settle_seconds", 0)},
+            "settings": {name: world.store.setting(name, _UNSET.get(name, 0)) for name in SETTINGS},
         }
 
 
@@ -79,18 +82,70 @@ def fail_next(world: World, given: Given) -> None:
 
 
 def set_settings(world: World, given: Given) -> None:
-    """Change how the account behaves: `settle_seconds` until a charge has its fee."""
-    with world.lock:
-        world.store.set_setting("settle_seconds", int(given["settle_seconds"]))
+    """Change how the account behaves: any of `SETTINGS`, a number each."""
+    if unknown := given.keys() - SETTINGS.keys():
+        raise ValueError(f"no setting is called {', '.join(unknown)}")
+    with world.changing():
+        for name, value in given.items():
+            SETTINGS[name](world, int(value))
 
 
+def _kept(name: str) -> Callable[[World, int], None]:
+    return lambda world, value: world.store.set_setting(name, value)
+
+
+def _money(act: Callable[..., object], name: str, *more: str) -> Callable[[World, Given], None]:
+    """Return the lever that acts on the `name` in the path, by those of `more` that are given."""
+
+    def lever(world: World, given: Given) -> None:
+        with world.changing():
+            options = {key: given[key] for key in more if given.get(key)}
+            if "amount" in options:
+                options["amount"] = int(options["amount"])
+            act(world, world.get(name, given.get("id") or given[name]), **options)
+
+    return lever
+
+
+def adjust(world: World, given: Given) -> None:
+    """Book `amount` (negative for money out) as an `adjustment`, or a fee as a `stripe_fee`."""
+    kind = given.get("kind", "adjustment")
+    if kind not in {"adjustment", "stripe_fee"}:
+        raise ValueError("kind is adjustment or stripe_fee")
+    with world.changing():
+        balance.adjust(world, kind, int(given["amount"]), str(given.get("description", kind)))
+
+
+def pay_out(world: World, _: Given) -> None:
+    """Pay out what is available without waiting for the day."""
+    with world.changing():
+        payout.pay_out(world)
+
+
+# What `settings` sets, each a number: seconds until a charge has its fee; 1 for refunds that take
+# days; 1 for a payout each business day; 0 for an account Stripe pays nothing out of.
+SETTINGS: Final[dict[str, Callable[[World, int], None]]] = {
+    "settle_seconds": _kept("settle_seconds"),
+    "slow_refunds": _kept("slow_refunds"),
+    "payouts": payout.schedule,
+    "payouts_enabled": account.set_payouts_enabled,
+}
 LEVERS: Final[dict[str, Callable[[World, Given], None]]] = {
     "advance": advance,
+    "balance/adjust": adjust,
+    "charges/{id}/warn": _money(dispute.warn, "charge", "fraud_type"),
     "deliveries": set_mode,
     "deliveries/release": lambda world, _: world.deliveries.release(),
     "deliveries/wait": lambda world, given: world.deliveries.wait(float(given.get("timeout", 10))),
+    "disputes/open": _money(dispute.open_dispute, "charge", "reason", "status", "amount"),
+    "disputes/{id}/become": _money(dispute.become, "dispute", "status"),
     "events/{id}/resend": lambda world, given: world.deliveries.resend(given["id"]),
     "fail_next": fail_next,
+    "fail_next/clear": lambda world, _: world.faults.clear(),
+    "payouts/run": pay_out,
+    "payouts/{id}/fail": _money(payout.fail, "payout", "code"),
+    "refunds/{id}/cancel": _money(refund.cancel, "refund"),
+    "refunds/{id}/fail": _money(refund.fail, "refund", "reason"),
     "reset": lambda world, given: world.reset(keep_endpoints=given.get("keep_endpoints") in _YES),
     "settings": set_settings,
 }
@@ -102,6 +157,8 @@ def _door(
     async def endpoint(request: Request) -> Response:
         try:
             await run_in_threadpool(lever, world, await given(request))
+        except StripeError as problem:
+            return JSONResponse({"error": str(problem)}, 400)
         except (KeyError, TypeError, ValueError) as problem:
             return JSONResponse({"error": f"{type(problem).__name__}: {problem}"}, 400)
         if "form" in request.headers.get("content-type", ""):

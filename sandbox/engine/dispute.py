@@ -1,0 +1,219 @@
+"""Disputes: a payer asks the bank for the money back. An inquiry moves none; a debit's is final."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sandbox.contract.resources import skeleton
+from sandbox.engine import balance, fees
+from sandbox.errors import invalid
+from sandbox.kernel.store import Doc
+from sandbox.kernel.world import World, job
+
+_DAY: Final = 24 * 3600
+# Days to answer a dispute in, and until an inquiry nobody made more of is over.
+# Source: https://docs.stripe.com/disputes/how-disputes-work#dispute-timing
+_TO_ANSWER: Final = 9
+_INQUIRY_LASTS: Final = 120
+
+# Where each status may lead. Source: https://docs.stripe.com/disputes/how-disputes-work
+_NEXT: Final[Mapping[str, frozenset[str]]] = {
+    "warning_needs_response": frozenset(
+        ["warning_under_review", "warning_closed", "needs_response", "prevented"]
+    ),
+    "warning_under_review": frozenset(["warning_closed", "needs_response", "prevented"]),
+    "needs_response": frozenset(["under_review", "won", "lost"]),
+    "under_review": frozenset(["won", "lost"]),
+    "lost": frozenset(["appeal_needs_response"]),
+    "appeal_needs_response": frozenset(["appeal_under_review", "lost"]),
+    "appeal_under_review": frozenset(["won", "lost"]),
+}
+_CLOSED: Final = frozenset(["won", "lost", "warning_closed", "prevented"])
+# Whether the payer can still be refunded: the bank has not taken the money, or has returned it.
+_REFUNDABLE: Final = frozenset(
+    ["warning_needs_response", "warning_under_review", "warning_closed", "won"]
+)
+# Evidence whose effect Stripe's test mode promises.
+# Source: https://docs.stripe.com/testing#evidence
+_DECISIVE: Final = {"winning_evidence": "won", "losing_evidence": "lost"}
+
+
+def open_dispute(
+    world: World,
+    charge: Doc,
+    reason: str = "fraudulent",
+    *,
+    status: str = "needs_response",
+    amount: int | None = None,
+) -> Doc:
+    """Let the payer dispute a charge; a debit's dispute is lost at once, however old the debit.
+
+    Raises:
+        StripeError: there is no money in the charge to dispute.
+
+    Source: https://docs.stripe.com/payments/payment-methods/bacs-debit#disputes
+    """
+    if charge["status"] != "succeeded" or charge["balance_transaction"] is None:
+        raise invalid(f"Charge {charge['id']} cannot be disputed.", param="charge")
+    if status not in {"needs_response", "warning_needs_response", "prevented"}:
+        raise invalid(f"A dispute does not begin as {status}.", param="status")
+    card = charge["payment_method_details"].get("card")
+    status = status if card else "lost"
+    empty = skeleton("dispute")
+    due = None if status in _CLOSED else world.now + _TO_ANSWER * _DAY
+    fields = {
+        "amount": amount or charge["amount"],
+        "charge": charge["id"],
+        "currency": charge["currency"],
+        "evidence": empty["evidence"] | {"enhanced_evidence": {}},
+        "evidence_details": empty["evidence_details"]
+        | {"due_by": due, "enhanced_eligibility": {}, "submission_count": 0}
+        | {"submission_method": "not_submitted"},
+        "is_charge_refundable": status in _REFUNDABLE,
+        "payment_intent": charge["payment_intent"],
+        "reason": reason,
+        "status": status,
+    }
+    if card:
+        fields["payment_method_details"] = _card_details(card, status)
+    made = world.create("dispute", fields)
+    world.change(charge, {"disputed": True})
+    taken = status in {"needs_response", "lost"}
+    made = _withdraw(world, made) if taken else made
+    world.emit("charge.dispute.created", made)
+    if taken:
+        world.emit("charge.dispute.funds_withdrawn", made)
+    if status in _CLOSED:
+        world.emit("charge.dispute.closed", made)
+    elif not taken:
+        world.schedule(world.now + _INQUIRY_LASTS * _DAY, "dispute.due", made["id"])
+    return made
+
+
+def submit(world: World, dispute: Doc, evidence: Mapping[str, Any], *, now: bool) -> Doc:
+    """Keep evidence, and send it to the bank `now` or later.
+
+    Raises:
+        StripeError: the dispute is closed.
+
+    Source: https://docs.stripe.com/api/disputes/update
+    """
+    if dispute["status"] in _CLOSED:
+        raise invalid("This dispute is already closed", param="dispute")
+    details = dispute["evidence_details"] | {"has_evidence": True}
+    if now:
+        count = details["submission_count"] + 1
+        details |= {"submission_count": count, "submission_method": "manual"}
+    kept = dispute["evidence"] | evidence
+    fields = {"evidence": kept, "evidence_details": details}
+    if not now:
+        return world.change(dispute, fields, event="charge.dispute.updated")
+    reviewed = dispute["status"].replace("needs_response", "under_review")
+    dispute = become(world, dispute, reviewed, fields)
+    verdict = _DECISIVE.get(str(kept["uncategorized_text"]))
+    if verdict is None or reviewed.startswith("warning"):
+        return dispute
+    return become(world, dispute, verdict)
+
+
+def become(world: World, dispute: Doc, status: str, fields: Mapping[str, Any] | None = None) -> Doc:
+    """Move a dispute on, with the money and the events that go with it; the fee is never returned.
+
+    Raises:
+        StripeError: from where it stands it cannot get there.
+
+    Source: https://docs.stripe.com/disputes/how-disputes-work
+    """
+    was = dispute["status"]
+    if status not in _NEXT.get(was, frozenset()) and not (fields and status == was):
+        raise invalid(f"A dispute that is {was} cannot become {status}.", param="status")
+    dispute = dispute | world.change(
+        dispute,
+        {**(fields or {}), "status": status, "is_charge_refundable": status in _REFUNDABLE},
+        event="" if status in _CLOSED else "charge.dispute.updated",
+    )
+    if status == "needs_response":
+        dispute = _withdraw(world, dispute)
+        world.emit("charge.dispute.funds_withdrawn", dispute)
+    if status in _CLOSED:
+        world.emit("charge.dispute.closed", dispute)
+    if status == "won":
+        dispute = _move(world, dispute, dispute["amount"], "dispute_reversal")
+        world.emit("charge.dispute.funds_reinstated", dispute)
+    return dispute
+
+
+def warn(world: World, charge: Doc, fraud_type: str = "misc") -> Doc:
+    """Pass on a card network's early warning of fraud: no money moves.
+
+    Source: https://docs.stripe.com/disputes/how-disputes-work#early-fraud-warnings
+    """
+    fields = {
+        "actionable": not (charge["refunded"] or charge["disputed"]),
+        "charge": charge["id"],
+        "fraud_type": fraud_type,
+        "payment_intent": charge["payment_intent"],
+    }
+    name = "radar.early_fraud_warning"
+    return world.create(name, fields, event=f"{name}.created")
+
+
+@job("charge.dispute")
+def _dispute(world: World, ident: str) -> None:
+    """Dispute a charge: some test cards and accounts always do.
+
+    Source: https://docs.stripe.com/testing#disputes
+    """
+    open_dispute(world, world.get("charge", ident))
+
+
+@job("dispute.due")
+def _look(world: World, ident: str) -> None:
+    """Lose a dispute nobody has answered in time; close an inquiry nobody made more of.
+
+    Source: https://docs.stripe.com/disputes/how-disputes-work#dispute-timing
+    """
+    dispute = world.get("dispute", ident)
+    details = dispute["evidence_details"]
+    late = {"evidence_details": details | {"past_due": True}}
+    old = world.now - dispute["created"] >= _INQUIRY_LASTS * _DAY
+    if dispute["status"] == "needs_response" and details["due_by"] <= world.now:
+        become(world, dispute, "lost", late)
+    elif dispute["status"] in {"warning_needs_response", "warning_under_review"} and old:
+        become(world, dispute, "warning_closed")
+
+
+def _withdraw(world: World, dispute: Doc) -> Doc:
+    """Take the money and the fee; unless it is lost, from now on there is a day to answer by."""
+    fee = fees.detail(fees.DISPUTE, dispute["currency"], "Dispute fee")
+    dispute = _move(world, dispute, -dispute["amount"], "dispute", [fee])
+    if dispute["status"] in _CLOSED:
+        return dispute
+    due = world.now + _TO_ANSWER * _DAY
+    world.schedule(due, "dispute.due", dispute["id"])
+    details = dispute["evidence_details"] | {"due_by": due}
+    return world.change(dispute, {"evidence_details": details})
+
+
+def _move(
+    world: World,
+    dispute: Doc,
+    amount: int,
+    category: str,
+    charged: list[dict[str, Any]] | None = None,
+) -> Doc:
+    """Source: https://docs.stripe.com/reports/reporting-categories#dispute."""
+    source = dispute | {"description": f"Chargeback for {dispute['charge']}"}
+    moved = balance.move(
+        world, "adjustment", source, amount,
+        available_on=world.now, fees=charged, category=category,
+    )  # fmt: skip
+    return world.change(
+        dispute, {"balance_transactions": [*dispute["balance_transactions"], moved]}
+    )
+
+
+def _card_details(card: Doc, status: str) -> Doc:
+    case = "inquiry" if status.startswith("warning") else "chargeback"
+    case = "resolution" if status == "prevented" else case
+    told = {"brand": card["brand"], "network": card["network"], "network_reason_code": "10.4"}
+    return {"card": told | {"case_type": case}, "type": "card"}
