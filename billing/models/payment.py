@@ -33,6 +33,7 @@ class Payment(Base):
     """One Stripe payment intent and its charge, as last read.
 
     Attributes:
+        stripe_payment_intent_id: the charge's own id where money was taken without an intent.
         fund: where a donation is booked; '' otherwise.
         plan: what a subscription payment buys; '' otherwise.
         account_code: the income account it is posted to.

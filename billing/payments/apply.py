@@ -11,8 +11,9 @@ from billing.models import Payment, PaymentPurpose, PaymentStatus, Receipt, Refu
 from billing.money import Money
 from billing.notices import RefundMade
 from billing.outbox import owe
+from billing.payments import foreign
 from billing.payments.customers import checkout_of, link_customer, reader_of
-from billing.payments.movements import record_movement
+from billing.payments.movements import may_yet_be_placed, record_movement
 from billing.payments.purpose import purpose_of
 from billing.payments.receipts import address_for
 from billing.queue import Fence
@@ -35,12 +36,14 @@ def apply(
     fence.check(session)
     ours = _ours_or_new(session, theirs, catalogue, now)
     _mirror(session, ours, theirs, now)
+    if ours.purpose is PaymentPurpose.FOREIGN and not may_yet_be_placed(ours, now):
+        foreign.count(session, "payment", theirs.id, now=now)
     charge = theirs.charge
     if charge is None:
         return ours
-    moved = charge.movement
-    if moved is not None and record_movement(session, moved, payment=ours, now=now):
-        ours.balance_transaction_id = moved.id
+    booked = [m.id for m in theirs.movements if record_movement(session, m, payment=ours, now=now)]
+    if charge.movement is not None and charge.movement.id in booked:
+        ours.balance_transaction_id = charge.movement.id
     for refund in charge.refunds:
         _apply_refund(session, ours, refund, catalogue, now)
     ours.refunded_amount = sum(r.amount for r in charge.refunds if r.status in _GIVEN_BACK)
@@ -137,7 +140,10 @@ def _apply_refund(
 
 def _ask_about_refund(session: Session, theirs: StripeRefund, now: datetime) -> None:
     amount = Money(theirs.amount, theirs.currency)
-    detail = f"A refund of {amount} ({theirs.id}) did not reach the payer: the money is ours again."
+    detail = (
+        f"A refund of {amount} ({theirs.id}) did not reach the payer: the money is ours again, and"
+        " the fund has it back. Ask the payer for another way to pay it out."
+    )
     raise_task(session, "refund-failed", subject=theirs.id, detail=detail, now=now)
 
 

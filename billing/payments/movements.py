@@ -30,7 +30,7 @@ def record_movement(
     Returns:
         Whether it is in the books now; False while its payment is new and nobody can place it.
     """
-    if payment is not None and _may_yet_be_placed(payment, now):
+    if payment is not None and may_yet_be_placed(payment, now):
         return False
     session.execute(
         insert_ignore(session, BalanceTransaction).values(
@@ -53,6 +53,7 @@ def record_movement(
     return True
 
 
-def _may_yet_be_placed(payment: Payment, now: datetime) -> bool:
+def may_yet_be_placed(payment: Payment, now: datetime) -> bool:
+    """Return whether a payment is so new that Stripe may not have said yet what it is for."""
     unplaced = payment.purpose is PaymentPurpose.FOREIGN and payment.account_code == UNALLOCATED
     return unplaced and now - payment.created_at < _UNPLACED_FOR

@@ -4,17 +4,24 @@
 every list is paged to its end: Stripe cuts the first page at ten.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import stripe
+from stripe.params import RefundListParams
 
 from billing.models import Interval, PaymentStatus, RefundStatus, SubscriptionStatus
+from billing.stripe_gateway import read_money
 from billing.stripe_gateway.client import Gateway
+from billing.stripe_gateway.read_money import (
+    charge_of,
+    movement_of,
+    movements_of,
+    payment_named_by,
+)
 from billing.stripe_gateway.told import may_be_told
 from billing.stripe_gateway.types import (
     StripeBalanceTransaction,
-    StripeCharge,
     StripeCheckoutSession,
     StripeInvoice,
     StripePayment,
@@ -157,19 +164,20 @@ def _lines(gateway: Gateway, found: stripe.Invoice) -> Iterator[stripe.InvoiceLi
 
 @may_be_told
 def payment(gateway: Gateway, payment_intent_id: str) -> StripePayment | None:
-    """Read one payment intent with its charge, refunds and invoice."""
+    """Read one payment intent with its charges, refunds and invoice.
+
+    Somebody else on our account may take money without an intent; its charge is read instead.
+    """
+    if not payment_intent_id.startswith("pi_"):
+        return _payment_without_intent(gateway, payment_intent_id)
     v1 = gateway.client.v1
-    found = gateway.ask_for(
-        lambda: v1.payment_intents.retrieve(
-            payment_intent_id, {"expand": ["latest_charge.balance_transaction"]}
-        )
-    )
+    found = gateway.ask_for(lambda: v1.payment_intents.retrieve(payment_intent_id))
     if found is None:
         return None
-    charge = found.latest_charge
-    refunds = _refunds(gateway, found.id) if isinstance(charge, stripe.Charge) else ()
+    charges = read_money.charges(gateway, found.id)
+    refunds = _refunds(gateway, {"payment_intent": found.id}) if charges else ()
     paid_for = _invoice_paid_by(gateway, found.id) if found.customer else None
-    return payment_of(found, refunds=refunds, invoice=paid_for)
+    return payment_of(found, charges=charges, refunds=refunds, invoice=paid_for)
 
 
 def payment_of(
@@ -177,12 +185,21 @@ def payment_of(
     *,
     refunds: tuple[StripeRefund, ...],
     invoice: StripeInvoice | None,
+    charges: Sequence[stripe.Charge] = (),
 ) -> StripePayment:
-    """Write the SDK's payment intent in our words, with the refunds and the invoice that are its.
+    """Write the SDK's payment intent in our words, with all that is its.
 
-    Its latest charge and that charge's balance transaction must be expanded.
+    Args:
+        found: the payment intent.
+        refunds: of all its charges.
+        invoice: which it pays.
+        charges: every attempt, with what it moved expanded; where they were not listed, the latest
+            attempt of the intent must be expanded so.
     """
-    charge = found.latest_charge
+    latest = found.latest_charge
+    if not charges and isinstance(latest, stripe.Charge):
+        charges = [latest]
+    best = max(charges, key=lambda c: (c.paid, c.id == id_of(latest), c.created), default=None)
     error = found.last_payment_error
     return StripePayment(
         id=found.id,
@@ -193,8 +210,28 @@ def payment_of(
         metadata=words(found.metadata),
         created=instant(found.created),
         failure=text(error.message if error else None),
-        charge=_charge_of(charge, found.id, refunds) if isinstance(charge, stripe.Charge) else None,
+        charge=charge_of(best, found.id, refunds) if best else None,
         invoice=invoice,
+        movements=tuple(m for c in charges for m in movements_of(c, found.id)),
+    )
+
+
+def _payment_without_intent(gateway: Gateway, charge_id: str) -> StripePayment | None:
+    found = read_money.charge(gateway, charge_id)
+    if found is None:
+        return None
+    return StripePayment(
+        id=found.id,
+        status=PaymentStatus(found.status),
+        amount=found.amount,
+        currency=found.currency,
+        customer_id=id_of(found.customer),
+        metadata=words(found.metadata),
+        created=instant(found.created),
+        failure="",
+        charge=charge_of(found, found.id, _refunds(gateway, {"charge": found.id})),
+        invoice=None,
+        movements=movements_of(found, found.id),
     )
 
 
@@ -226,41 +263,12 @@ def _invoice_paid_by(gateway: Gateway, payment_intent_id: str) -> StripeInvoice 
     return None
 
 
-def _charge_of(
-    charge: stripe.Charge, payment_intent_id: str, refunds: tuple[StripeRefund, ...]
-) -> StripeCharge:
-    payer = charge.billing_details
-    address = payer.address
-    moved = charge.balance_transaction
-    return StripeCharge(
-        id=charge.id,
-        created=instant(charge.created),
-        paid=charge.paid,
-        payer_name=text(payer.name),
-        payer_email=text(payer.email or charge.receipt_email).lower(),
-        country=text(address.country if address else None),
-        method=_method(charge.payment_method_details),
-        failure=text(charge.failure_message),
-        movement=_movement(moved, payment_intent_id),
-        refunds=refunds,
-    )
-
-
-def _method(details: stripe.Charge.PaymentMethodDetails | None) -> str:
-    """Say how it was paid: "Visa ending 4242"."""
-    if details is None:
-        return ""
-    if details.card:
-        return f"{text(details.card.brand).title()} ending {text(details.card.last4)}"
-    return details.type.replace("_", " ")
-
-
-def _refunds(gateway: Gateway, payment_intent_id: str) -> tuple[StripeRefund, ...]:
+def _refunds(gateway: Gateway, of: RefundListParams) -> tuple[StripeRefund, ...]:
     found = gateway.ask(
         lambda: list(
             gateway.client.v1.refunds.list(
                 {
-                    "payment_intent": payment_intent_id,
+                    **of,
                     "limit": _PAGE,
                     "expand": ["data.balance_transaction", "data.failure_balance_transaction"],
                 }
@@ -272,8 +280,6 @@ def _refunds(gateway: Gateway, payment_intent_id: str) -> tuple[StripeRefund, ..
 
 def refund_of(refund: stripe.Refund) -> StripeRefund:
     """Write the SDK's refund in our words; both its movements must be expanded."""
-    payment_intent_id = id_of(refund.payment_intent)
-    moved = (refund.balance_transaction, getattr(refund, "failure_balance_transaction", None))
     return StripeRefund(
         id=refund.id,
         status=_refund_status(refund.status),
@@ -281,7 +287,7 @@ def refund_of(refund: stripe.Refund) -> StripeRefund:
         currency=refund.currency,
         reason=text(refund.reason),
         created=instant(refund.created),
-        movements=tuple(each for one in moved if (each := _movement(one, payment_intent_id))),
+        movements=movements_of(refund, payment_named_by(refund)),
     )
 
 
@@ -306,11 +312,8 @@ def balance_transactions(gateway: Gateway, *, since: datetime) -> list[StripeBal
             ).auto_paging_iter()
         )
     )
-    return [
-        movement
-        for one in reversed(found)
-        if (movement := _movement(one, id_of(getattr(one.source, "payment_intent", None))))
-    ]
+    moved = (movement_of(one, payment_named_by(one.source)) for one in reversed(found))
+    return [movement for movement in moved if movement]
 
 
 def balance(gateway: Gateway) -> dict[str, int]:
@@ -322,23 +325,3 @@ def balance(gateway: Gateway) -> dict[str, int]:
     for currency, amount in parts:
         totals[currency] = totals.get(currency, 0) + amount
     return totals
-
-
-def _movement(
-    found: str | stripe.BalanceTransaction | None, payment_intent_id: str
-) -> StripeBalanceTransaction | None:
-    if not isinstance(found, stripe.BalanceTransaction):
-        return None
-    return StripeBalanceTransaction(
-        id=found.id,
-        type=found.type,
-        reporting_category=found.reporting_category,
-        amount=found.amount,
-        fee=found.fee,
-        net=found.net,
-        currency=found.currency,
-        source_id=id_of(found.source),
-        created=instant(found.created),
-        available_on=instant(found.available_on),
-        payment_intent_id=payment_intent_id,
-    )

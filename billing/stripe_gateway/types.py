@@ -6,9 +6,16 @@ between versions, only `read` knows; nothing else in the program sees Stripe's s
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
-from billing.models import Interval, PaymentStatus, RefundStatus, SubscriptionStatus
+from billing.models import (
+    DisputeStatus,
+    Interval,
+    PaymentStatus,
+    PayoutStatus,
+    RefundStatus,
+    SubscriptionStatus,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +23,8 @@ class StripeBalanceTransaction:
     """One movement of our balance at Stripe.
 
     Attributes:
-        payment_intent_id: of the charge or refund it moves money for; '' for other movements.
+        payment_intent_id: of the charge, refund or dispute it moves money for, or the charge itself
+            where that has no intent; '' for other movements.
     """
 
     id: str
@@ -101,7 +109,13 @@ class StripeInvoice:
 
 @dataclass(frozen=True, slots=True)
 class StripePayment:
-    """A payment intent, with its charge, its refunds and the invoice it pays, read together."""
+    """A payment intent, with its charge, its refunds and the invoice it pays, read together.
+
+    Attributes:
+        id: of the payment intent, or of the charge where money was taken without an intent.
+        charge: the latest attempt; of several, the one that succeeded.
+        movements: what every attempt moved, those among them that failed after they had succeeded.
+    """
 
     id: str
     status: PaymentStatus
@@ -113,6 +127,86 @@ class StripePayment:
     failure: str
     charge: StripeCharge | None
     invoice: StripeInvoice | None
+    movements: tuple[StripeBalanceTransaction, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StripeDispute:
+    """A payer's bank takes money back, or asks about it first.
+
+    Attributes:
+        word: the status as Stripe writes it, for one we do not know.
+        payment_intent_id: what is disputed; the charge itself where that has no intent.
+        due_by: until when it may be answered; None where nothing can be.
+        movements: what was taken and what was given back: none, one or two.
+    """
+
+    id: str
+    status: DisputeStatus
+    word: str
+    reason: str
+    amount: int
+    currency: str
+    charge_id: str
+    payment_intent_id: str
+    due_by: datetime | None
+    created: datetime
+    movements: tuple[StripeBalanceTransaction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StripePayout:
+    """Money on its way between Stripe and our bank; below zero when it is taken from there.
+
+    Attributes:
+        word: the status as Stripe writes it, for one we do not know.
+        movements: the payout's own, and the one that brought it back when it failed.
+        contents: the movements it is made of; None where Stripe cannot list them, or not yet.
+    """
+
+    id: str
+    status: PayoutStatus
+    word: str
+    amount: int
+    currency: str
+    automatic: bool
+    arrives_on: date
+    failure: str
+    created: datetime
+    movements: tuple[StripeBalanceTransaction, ...]
+    contents: tuple[StripeBalanceTransaction, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class StripeAccount:
+    """Our own account.
+
+    Attributes:
+        reason: Stripe's word for why something is disabled; '' where nothing is.
+    """
+
+    id: str
+    charges_enabled: bool
+    payouts_enabled: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StripeQuestion:
+    """Something Stripe says that only a person can answer.
+
+    Attributes:
+        kind: of the task for staff.
+        detail: what has happened, in a sentence.
+        about: the payment or invoice.
+        open: whether there is still something to do.
+    """
+
+    id: str
+    kind: str
+    detail: str
+    about: str
+    open: bool
 
 
 @dataclass(frozen=True, slots=True)
