@@ -6,6 +6,7 @@ are never logged.
 """
 
 import time
+from collections.abc import Sequence
 from email.message import EmailMessage
 from typing import Final
 
@@ -47,7 +48,8 @@ def deliver_due(context: Context, transport: Transport, *, most: int = 20) -> in
     with transport.open() as line:
         for done, row in enumerate(rows):
             if time.monotonic() - begun > _BATCH_SECONDS:
-                return done  # the rest is free again when its lease runs out
+                _leave(context, rows[done:])
+                return done
             _deliver(context, line, row)
     return len(rows)
 
@@ -71,6 +73,13 @@ def _deliver(context: Context, line: Line, row: OutboxMessage) -> None:
         _log.warning("mail_taken_over", outbox=row.id, kind=row.kind)
 
 
+def _leave(context: Context, rows: Sequence[OutboxMessage]) -> None:
+    """Let go of what there was no time for."""
+    with context.db.unit_of_work() as session:
+        for row in rows:
+            queue.give_back(session, row)
+
+
 def _message(context: Context, row: OutboxMessage) -> EmailMessage:
     """Return the message of a row.
 
@@ -78,6 +87,8 @@ def _message(context: Context, row: OutboxMessage) -> EmailMessage:
         UnwritableMailError: for whatever reason it cannot be written.
         _ExpiredError: it comes too late.
     """
+    if queue.is_deadly(row):
+        raise UnwritableMailError(f"{row.lost_leases} workers died with it in hand")
     notice, now = _notice(row), context.clock.now()
     if isinstance(notice, SignIn) and notice.expires_at <= now:
         raise _ExpiredError("the sign-in link had run out before it could be sent")

@@ -2,10 +2,13 @@
 
 An event answered 200 always comes to an end here without further help from Stripe: applied,
 ignored with a reason, quarantined, or parked where a person sees it. The effects of an event and
-the mark that it is handled are one commit, so a process may die at any line.
+the mark that it is handled are one commit, so a process may die at any line. Many events about one
+object are one look.
 """
 
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -17,19 +20,34 @@ from sqlalchemy.orm import Session
 from billing import queue, reconciliation, tasks
 from billing.clock import accounting_day
 from billing.context import Context
-from billing.errors import PASSING, RefusedError, StaleReadError
-from billing.models import StripeEvent
+from billing.errors import PASSING, BillingError, StaleReadError
+from billing.models import Feed, OwedState, StripeEvent
 from billing.queue.owed import ATTEMPTS_BEFORE_PARKING
 from webhooks import dispatch, event
 
 APPLIED: Final = "applied"
 _FOR_EVER: Final = sys.maxsize  # an outage of hours must not leave staff with every event
+_MOST_AT_ONCE: Final = 500  # events that one look may answer
 
 _log = structlog.get_logger(__name__)
 
 
-class NotReplayableError(RefusedError):
-    """There is no such event, or it is not ours to act on."""
+class DeadlyError(BillingError):
+    """Whoever takes this up dies of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """One event in hand, and the others that a look begun from now on answers as well.
+
+    Attributes:
+        others: events about the same object that were stored and owed when this one was claimed.
+        feed: who told us first of any of them.
+    """
+
+    row: StripeEvent
+    others: tuple[int, ...]
+    feed: Feed
 
 
 def handle_due(context: Context, *, most: int) -> int:
@@ -40,48 +58,68 @@ def handle_due(context: Context, *, most: int) -> int:
     """
     for handled in range(most):
         with context.db.unit_of_work() as session:
-            rows = queue.claim_due(session, StripeEvent, now=context.clock.now())
-        if not rows:
+            claim = _claim(session, now=context.clock.now())
+        if claim is None:
             return handled
-        _handle(context, rows[0])
+        if queue.is_deadly(claim.row):
+            _set_aside(context, claim.row)
+        else:
+            _handle(context, claim)
     return most
 
 
-def replay(session: Session, event_id: str, *, now: datetime) -> StripeEvent:
-    """Owe an event again from the start. Always safe: it only says *look again*.
+def _claim(session: Session, *, now: datetime) -> _Claim | None:
+    """Take the event whose turn it is, and read which others wait for the same look.
 
-    Raises:
-        NotReplayableError: it is unknown, or quarantined.
+    They are read in the transaction of the claim, so each was stored before the look began: what
+    it says, the look sees.
     """
-    row = session.scalar(
-        sa.select(StripeEvent).where(StripeEvent.event_id == event_id).order_by(StripeEvent.id)
+    rows = queue.claim_due(session, StripeEvent, now=now)
+    if not rows:
+        return None
+    (row,) = rows
+    waiting = (
+        sa.select(StripeEvent.id, StripeEvent.feed)
+        .where(
+            StripeEvent.subject == row.subject,
+            StripeEvent.subject != "",
+            StripeEvent.state == OwedState.READY,
+        )
+        .order_by(StripeEvent.id)
+        .limit(_MOST_AT_ONCE)
     )
-    if row is None:
-        raise NotReplayableError(f"there is no event {event_id}")
-    if row.outcome.startswith("quarantined"):
-        raise NotReplayableError(f"{event_id} is {row.outcome}")
-    queue.replay(session, StripeEvent, row.id, now=now)
-    _conclude(session, row, outcome="")
-    return row
+    others = [(each.id, each.feed) for each in session.execute(waiting)]
+    told = Feed.WEBHOOK in {row.feed, *(feed for _, feed in others)}
+    return _Claim(row, tuple(id_ for id_, _ in others), Feed.WEBHOOK if told else row.feed)
 
 
-def _handle(context: Context, row: StripeEvent) -> None:
+def _handle(context: Context, claim: _Claim) -> None:
     """Look at what an event is about, and write down what became of it."""
+    row = claim.row
     try:
         subject = dispatch.subject_of(event.read(row.body))
     except dispatch.IgnoredError as ignored:
         with context.db.unit_of_work() as session:
-            _finish(session, row=row, outcome=f"ignored: {ignored}")
+            _finish(session, row, outcome=f"ignored: {ignored}")
         return
     except event.MalformedError as error:  # a nest that just passed at the door, say
         _give_back(context, row, error)
         return
+    # A row stored by a release that knew other types may be kept under another subject.
+    others = claim.others if str(subject) == row.subject else ()
+    applied = partial(_finish_all, row=row, others=others)
     try:
-        reconciliation.refresh(context, subject, also=partial(_finish, row=row, outcome=APPLIED))
+        reconciliation.refresh(context, subject, feed=claim.feed, also=applied)
     except Exception as error:  # noqa: BLE001  # whatever it is, the event stays owed
         _give_back(context, row, error)
     else:
-        _log.info("event applied", event_id=row.event_id, type=row.type, object_id=row.object_id)
+        _log.info(
+            "event applied",
+            event_id=row.event_id,
+            type=row.type,
+            object_id=row.object_id,
+            with_it=len(others),
+        )
 
 
 def _give_back(context: Context, row: StripeEvent, error: Exception) -> None:
@@ -114,20 +152,44 @@ def _tell_staff(session: Session, row: StripeEvent, error: Exception, *, now: da
         "parked_event",
         # With the day: an event replayed in vain is a new thing to look at.
         subject=f"{row.event_id} {accounting_day(now).isoformat()}",
-        detail=f"{row.type} about {row.object_id or 'nothing named'} failed {row.attempts} times"
-        f" and was set aside ({type(error).__name__}). When the cause is mended:"
-        f" billing replay {row.event_id}",
+        detail=f"{row.type} about {row.object_id or 'nothing named'} was tried {row.attempts} times"
+        f" and set aside ({type(error).__name__}). When the cause is mended, try it again in the"
+        f" office under Stripe, or with: billing replay {row.event_id}",
         now=now,
     )
 
 
-def _finish(session: Session, *, row: StripeEvent, outcome: str) -> None:
+def _set_aside(context: Context, row: StripeEvent) -> None:
+    """Park an event that ended one worker after another, before it ends this one."""
+    error = DeadlyError(f"{row.lost_leases} workers died with it in hand")
+    _log.error("event set aside", event_id=row.event_id, lost_leases=row.lost_leases)
+    now = context.clock.now()
+    with context.db.unit_of_work() as session:
+        queue.park(session, row, error=str(error))
+        _tell_staff(session, row, error, now=now)
+
+
+def _finish_all(session: Session, *, row: StripeEvent, others: Sequence[int]) -> None:
+    """Mark an event applied, and with it those that the same look has answered."""
+    _finish(session, row, outcome=APPLIED)
+    if not others:
+        return
+    # Only what still waits, and nobody else has in hand: theirs is a look of its own.
+    waiting = sa.select(StripeEvent.id).where(
+        StripeEvent.id.in_(others), StripeEvent.state == OwedState.READY
+    )
+    held = session.scalars(waiting.order_by(StripeEvent.id).with_for_update(skip_locked=True)).all()
+    session.execute(
+        sa.update(StripeEvent)
+        .where(StripeEvent.id.in_(held))
+        .values(state=OwedState.DONE, outcome=f"{APPLIED} with {row.event_id}", last_error="")
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _finish(session: Session, row: StripeEvent, *, outcome: str) -> None:
     """Mark a claimed event handled; refused where another worker has it by now."""
     queue.finish(session, row)
-    _conclude(session, row, outcome=outcome)
-
-
-def _conclude(session: Session, row: StripeEvent, *, outcome: str) -> None:
     session.execute(
         sa.update(StripeEvent)
         .where(StripeEvent.id == row.id)

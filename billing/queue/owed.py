@@ -2,6 +2,7 @@
 
 A worker that dies leaves its lease to run out, and another takes the row. `attempts` is the fence:
 a worker that comes back after its lease was lost can no longer write, since the count has moved.
+Work in whose hands one worker after another dies is set aside, or it would end every worker.
 """
 
 from datetime import datetime, timedelta
@@ -19,12 +20,17 @@ Row = TypeVar("Row", StripeEvent, OutboxMessage)
 LEASE: Final = timedelta(seconds=120)
 _LONGEST_WAIT: Final = timedelta(hours=1)
 ATTEMPTS_BEFORE_PARKING: Final = 12
+LOSSES_BEFORE_PARKING: Final = 3
 
 
 def claim_due(
     session: Session, table: type[Row], *, now: datetime, most: int = 1, only: int | None = None
 ) -> list[Row]:
-    """Take up to `most` due rows under a lease; rows another worker holds are passed over."""
+    """Take up to `most` due rows under a lease; rows another worker holds are passed over.
+
+    One whose lease ran out was lost by a worker that died: that is counted, and `is_deadly` tells
+    when it is enough.
+    """
     due_now = sa.or_(
         sa.and_(table.state == OwedState.READY, table.run_at <= now),
         sa.and_(table.state == OwedState.RUNNING, table.leased_until < now),
@@ -45,11 +51,19 @@ def claim_due(
             state=OwedState.RUNNING,
             leased_until=now + LEASE,
             attempts=table.attempts + 1,
+            lost_leases=table.lost_leases + sa.case((table.state == OwedState.RUNNING, 1), else_=0),
+            # Lost again, it waits behind what waits now, and is not the next worker's first.
+            run_at=now,
         )
         .returning(table)
         .execution_options(synchronize_session=False, populate_existing=True)
     )
     return sorted(taken, key=lambda row: (row.run_at, row.id))
+
+
+def is_deadly(row: StripeEvent | OutboxMessage) -> bool:
+    """Return whether so many workers died with a claimed row in hand that it is to be parked."""
+    return row.lost_leases >= LOSSES_BEFORE_PARKING
 
 
 def finish(session: Session, row: Row) -> None:
@@ -95,13 +109,46 @@ def park(session: Session, row: Row, *, error: str) -> None:
     _move(session, row, state=OwedState.PARKED, leased_until=None, last_error=error[:2000])
 
 
-def replay(session: Session, table: type[Row], row_id: int, *, now: datetime) -> None:
-    """Owe a row again from the start. Always safe: handling one twice changes nothing."""
-    session.execute(
+def give_back(session: Session, row: Row) -> None:
+    """Let go of a claimed row that was not begun: it is due at once, and counts as no failure."""
+    _move(session, row, state=OwedState.READY, leased_until=None, attempts=row.attempts - 1)
+
+
+def replay(
+    session: Session,
+    table: type[Row],
+    which: sa.ColumnElement[bool],
+    *,
+    now: datetime,
+    **also: object,
+) -> int:
+    """Owe rows again from the start. Always safe: handling one twice changes nothing.
+
+    Args:
+        session: a transaction.
+        table: of what is owed.
+        which: of its rows.
+        now: from when they are due.
+        also: columns of the table itself, and what they begin with.
+
+    Returns:
+        How many.
+    """
+    owed = session.execute(
         sa.update(table)
-        .where(table.id == row_id)
-        .values(state=OwedState.READY, run_at=now, leased_until=None, attempts=0, last_error="")
+        .where(which)
+        .values(
+            state=OwedState.READY,
+            run_at=now,
+            leased_until=None,
+            attempts=0,
+            lost_leases=0,
+            last_error="",
+            **also,
+        )
+        .execution_options(synchronize_session=False)
     )
+    return owed.rowcount if isinstance(owed, sa.CursorResult) else 0
 
 
 def _move(session: Session, row: Row, **values: object) -> None:

@@ -1,5 +1,8 @@
 """`billing event` and `billing replay`: what became of something Stripe said, and once more."""
 
+from datetime import UTC, datetime
+from typing import Annotated
+
 import sqlalchemy as sa
 import typer
 
@@ -19,17 +22,42 @@ def event(event_id: str) -> None:
     )
 
 
-def replay(event_id: str) -> None:
-    """Owe an event again; the worker takes it up. Always safe."""
-    from billing import audit  # noqa: PLC0415
+def replay(
+    event_id: Annotated[str, typer.Argument(metavar="EVENT")] = "",
+    since: Annotated[
+        str, typer.Option(help="Every event from then on, such as 2026-11-20T00:00 (London).")
+    ] = "",
+) -> None:
+    """Owe an event again, or all since a moment; the worker takes them up. Always safe."""
+    from billing import audit, reconciliation  # noqa: PLC0415
+    from billing.errors import RefusedError  # noqa: PLC0415
     from service.cli.opening import ACTOR, open_everything  # noqa: PLC0415
-    from webhooks import inbox  # noqa: PLC0415
 
+    if bool(event_id) == bool(since):
+        raise RefusedError("name one event, or --since when")
+    start = _moment(since) if since else None
     context = open_everything()
     now = context.clock.now()
     with context.db.unit_of_work() as session:
-        row = inbox.replay(session, event_id, now=now)
-        audit.record(
-            session, actor=ACTOR, action="event replayed", subject=f"event:{event_id}", now=now
-        )
-    typer.echo(f"{event_id} ({row.type}) is owed again")
+        if start is None:
+            row = reconciliation.replay_event(session, event_id, now=now)
+            action, subject = "event replayed", f"event:{event_id}"
+            said = f"{event_id} ({row.type}) is owed again"
+        else:
+            owed = reconciliation.replay_since(session, start, now=now)
+            action, subject = "events replayed", f"since:{start.isoformat()}"
+            said = f"owed again: {owed}, all since {start:%d %B %Y, %H:%M} UTC"
+        audit.record(session, actor=ACTOR, action=action, subject=subject, now=now)
+    typer.echo(said)
+
+
+def _moment(written: str) -> datetime:
+    """Read a moment; one that names no zone is London's."""
+    from billing.clock import LONDON  # noqa: PLC0415
+    from billing.errors import RefusedError  # noqa: PLC0415
+
+    try:
+        moment = datetime.fromisoformat(written)
+    except ValueError:
+        raise RefusedError(f"{written} is no moment; write it like 2026-11-20T00:00") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=LONDON)).astimezone(UTC)

@@ -12,9 +12,11 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
+from billing import queue
 from billing.context import Context
 from billing.models import OutboxMessage, OwedState, Task
 from billing.notices import KINDS, SignIn, SubscriptionEnding
+from billing.queue.owed import LOSSES_BEFORE_PARKING
 from billing.settings import Settings
 from emails.compose import compose
 from emails.deliver import ATTEMPTS, deliver_due
@@ -363,3 +365,37 @@ def test_a_sign_in_link_is_forgotten_once_its_mail_is_sent(
     deliver_due(context, transport)
 
     assert (row(context).state, row(context).payload) == (OwedState.DONE, {})
+
+
+def test_a_mail_that_ends_its_worker_each_time_is_set_aside_and_the_staff_told(
+    context: Context, transport: SmtpTransport, smtp: MailCatcher, owed: Owed
+) -> None:
+    owed(ENDING)
+    now = context.clock.now() - timedelta(hours=1)
+    with context.db.unit_of_work() as session:
+        session.execute(sa.update(OutboxMessage).values(run_at=now))
+    for _ in range(LOSSES_BEFORE_PARKING):  # each dies with it in hand, and its lease runs out
+        with context.db.unit_of_work() as session:
+            queue.claim_due(session, OutboxMessage, now=now)
+        now += timedelta(minutes=3)
+
+    assert deliver_due(context, transport) == 1
+
+    assert (row(context).state, smtp.messages) == (OwedState.PARKED, [])
+    ((kind, detail),) = tasks(context)
+    assert (kind, "3 workers died with it in hand" in detail) == ("mail-unwritable", True)
+
+
+def test_what_a_batch_had_no_time_for_is_due_at_once_and_was_not_lost(
+    context: Context, transport: SmtpTransport, smtp: MailCatcher, owed: Owed,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    owed(ENDING)
+    monkeypatch.setattr("emails.deliver._BATCH_SECONDS", -1.0)
+    assert deliver_due(context, transport) == 0
+    left = row(context)
+    assert (left.state, left.attempts, left.lost_leases) == (OwedState.READY, 0, 0)
+
+    monkeypatch.undo()
+    assert deliver_due(context, transport) == 1
+    assert len(smtp.messages) == 1

@@ -47,7 +47,7 @@ def audited(db: Database) -> list[tuple[str, str]]:
 def test_migrating_twice_changes_nothing(billing: Run, database_url: str) -> None:
     done = billing("migrate")
 
-    assert (done.returncode, done.stdout) == (0, "the database was already at version 0001\n")
+    assert (done.returncode, done.stdout) == (0, "the database was already at version 0002\n")
 
 
 def test_a_new_database_is_made_where_the_settings_name_it(billing: Run, tmp_path: Path) -> None:
@@ -201,6 +201,8 @@ def test_staff_are_added_and_let_in_by_a_link(billing: Run, db: Database, settin
         (("staff", "add", "nobody", "--name", "A", "--role", "admin"), "An email address must"),
         (("staff", "link", "ada@example.org"), "ada@example.org is not in the office"),
         (("replay", "evt_none"), "there is no event evt_none"),
+        (("replay",), "name one event, or --since when"),
+        (("replay", "--since", "yesterday"), "yesterday is no moment"),
         (("export", "payments", "--month", "2026-13"), "not a month: '2026-13'"),
     ],
 )
@@ -238,7 +240,15 @@ def test_an_event_is_owed_again_and_it_is_written_down_who_asked(
     with context.db.reading() as session:
         row = session.scalars(sa.select(StripeEvent)).one()
     assert (row.state, row.outcome) == (OwedState.READY, "")
-    assert audited(context.db) == [("command line", "event replayed")]
+    inbox.handle_due(context, most=1)
+
+    everything = billing("replay", "--since", "2026-07-01T00:00")
+
+    assert everything.stdout == "owed again: 1, all since 30 June 2026, 23:00 UTC\n"
+    assert audited(context.db) == [
+        ("command line", "event replayed"),
+        ("command line", "events replayed"),
+    ]
 
 
 @pytest.mark.parametrize("report", ["payments", "trial-balance"])

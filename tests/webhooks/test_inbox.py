@@ -16,6 +16,7 @@ from billing.models import (
     Donation,
     Feed,
     JournalEntry,
+    ObjectLease,
     OutboxMessage,
     OwedState,
     Payment,
@@ -24,10 +25,11 @@ from billing.models import (
     Task,
 )
 from billing.money import Money
-from billing.queue.owed import ATTEMPTS_BEFORE_PARKING
+from billing.queue.owed import ATTEMPTS_BEFORE_PARKING, LOSSES_BEFORE_PARKING
+from billing.reconciliation import NotReplayableError, replay_event, replay_since
 from tests.support.stripe import LocalStripe
 from tests.webhooks.conftest import event_of
-from webhooks import event, inbox
+from webhooks import dispatch, event, inbox
 from webhooks.record import record, subject_in
 
 Outcome = tuple[str, OwedState, str]
@@ -64,6 +66,11 @@ def outcomes(context: Context) -> list[Outcome]:
 def the_event(context: Context) -> StripeEvent:
     with context.db.reading() as session:
         return session.scalars(sa.select(StripeEvent)).one()
+
+
+def the_row(context: Context, event_id: str) -> StripeEvent:
+    with context.db.reading() as session:
+        return session.scalars(sa.select(StripeEvent).where(StripeEvent.event_id == event_id)).one()
 
 
 def make_due(context: Context) -> None:
@@ -132,8 +139,8 @@ def test_a_quarantined_event_is_never_handled_nor_replayed(context: Context) -> 
     receive(context, event_of(livemode=True))
 
     assert handle_all(context) == 0
-    with pytest.raises(inbox.NotReplayableError), context.db.unit_of_work() as session:
-        inbox.replay(session, "evt_1", now=context.clock.now())
+    with pytest.raises(NotReplayableError), context.db.unit_of_work() as session:
+        replay_event(session, "evt_1", now=context.clock.now())
 
 
 def test_an_event_about_an_object_stripe_no_longer_has_is_applied(context: Context) -> None:
@@ -179,7 +186,7 @@ def _shuffled_and_again(context: Context, events: Sequence[dict[str, Any]]) -> N
         _once(context, mixed)
         with context.db.unit_of_work() as session:
             for each in mixed:
-                inbox.replay(session, each["id"], now=context.clock.now())
+                replay_event(session, each["id"], now=context.clock.now())
         handle_all(context)
 
 
@@ -288,7 +295,7 @@ def test_a_parked_event_can_be_replayed(context: Context, stripe: LocalStripe) -
     assert handle_all(context) == 0
 
     with context.db.unit_of_work() as session:
-        inbox.replay(session, paid["id"], now=context.clock.now())
+        replay_event(session, paid["id"], now=context.clock.now())
     handle_all(context)
 
     assert outcomes(context) == [(paid["id"], OwedState.DONE, "applied")]
@@ -296,8 +303,8 @@ def test_a_parked_event_can_be_replayed(context: Context, stripe: LocalStripe) -
 
 
 def test_an_event_nobody_sent_cannot_be_replayed(context: Context) -> None:
-    with pytest.raises(inbox.NotReplayableError), context.db.unit_of_work() as session:
-        inbox.replay(session, "evt_none", now=context.clock.now())
+    with pytest.raises(NotReplayableError), context.db.unit_of_work() as session:
+        replay_event(session, "evt_none", now=context.clock.now())
 
 
 def test_a_worker_that_lost_its_event_to_another_marks_nothing(context: Context) -> None:
@@ -308,7 +315,110 @@ def test_a_worker_that_lost_its_event_to_another_marks_nothing(context: Context)
         later = context.clock.now() + timedelta(minutes=5)
         (theirs,) = queue.claim_due(session, StripeEvent, now=later)
 
-    inbox._handle(context, mine)
+    inbox._handle(context, inbox._Claim(mine, (), Feed.WEBHOOK))
 
     row = the_event(context)
     assert (row.state, row.attempts, row.outcome) == (OwedState.RUNNING, theirs.attempts, "")
+
+
+def test_many_events_of_one_object_are_one_look(context: Context, stripe: LocalStripe) -> None:
+    give(context, stripe)
+    about = [e for e in said(stripe) if e["type"] in dispatch.TYPES and "session" not in e["type"]]
+    assert len(about) > 1
+    receive(context, event_of("evt_other", "something.unheard_of"), *about)
+
+    assert handle_all(context) == 2
+    first, *others = [e["id"] for e in about]
+
+    assert outcomes(context) == [
+        ("evt_other", OwedState.DONE, "ignored: not a type we act on"),
+        (first, OwedState.DONE, "applied"),
+        *((each, OwedState.DONE, f"applied with {first}") for each in others),
+    ]
+    with context.db.reading() as session:
+        assert session.scalars(sa.select(ObjectLease.fence)).all() == [1]
+    assert effects(context)["donations"] == [25_00]
+
+
+def test_what_arrives_once_a_look_has_begun_is_a_look_of_its_own(
+    context: Context, stripe: LocalStripe
+) -> None:
+    give(context, stripe)
+    about = [e for e in said(stripe) if e["data"]["object"]["object"] == "payment_intent"]
+    receive(context, about[0])
+    with context.db.unit_of_work() as session:
+        claim = inbox._claim(session, now=context.clock.now())
+    assert claim is not None
+    receive(context, about[1])  # Stripe may say what our look was too early to see
+
+    inbox._handle(context, claim)
+
+    assert [state for _, state, _ in outcomes(context)] == [OwedState.DONE, OwedState.READY]
+
+
+def test_a_look_that_failed_answers_nothing(context: Context, stripe: LocalStripe) -> None:
+    give(context, stripe)
+    receive(context, *[e for e in said(stripe) if e["type"] in dispatch.TYPES])
+    stripe.control("fail_next", method="GET", times=1, status=429)
+
+    assert inbox.handle_due(context, most=1) == 1
+
+    assert {state for _, state, _ in outcomes(context)} == {OwedState.READY}
+
+
+def test_an_event_that_ends_its_worker_each_time_is_set_aside_and_holds_up_no_other(
+    context: Context,
+) -> None:
+    receive(context, event_of("evt_deadly", "customer.subscription.updated"))
+    now = context.clock.now()
+    for _ in range(LOSSES_BEFORE_PARKING):  # each dies with it in hand, and its lease runs out
+        with context.db.unit_of_work() as session:
+            (row,) = queue.claim_due(session, StripeEvent, now=now)
+        assert not queue.is_deadly(row)
+        now += timedelta(minutes=3)
+    with context.db.unit_of_work() as session:
+        past = now - timedelta(days=1)
+        session.execute(sa.update(StripeEvent).values(leased_until=past, run_at=past))
+    receive(context, event_of("evt_after", "something.unheard_of"))
+
+    assert handle_all(context) == 2
+
+    assert outcomes(context) == [
+        ("evt_deadly", OwedState.PARKED, ""),
+        ("evt_after", OwedState.DONE, "ignored: not a type we act on"),
+    ]
+    with context.db.reading() as session:
+        asked = session.scalars(sa.select(Task)).one()
+    assert (asked.kind, "DeadlyError" in asked.detail) == ("parked_event", True)
+    with context.db.unit_of_work() as session:
+        replay_event(session, "evt_deadly", now=context.clock.now())
+    assert the_row(context, "evt_deadly").lost_leases == 0
+
+
+def test_all_since_a_moment_is_replayed_the_ignored_too_and_changes_nothing(
+    context: Context, stripe: LocalStripe
+) -> None:
+    receive(context, event_of("evt_old", "something.unheard_of"))
+    with context.db.unit_of_work() as session:
+        long_ago = context.clock.now() - timedelta(days=9)
+        session.execute(sa.update(StripeEvent).values(received_at=long_ago, created_at=long_ago))
+    subscribe(context, stripe)
+    give(context, stripe)
+    receive(context, event_of("evt_foreign", livemode=True))
+    receive(context, event_of("evt_ignored", "something.unheard_of"), *said(stripe))
+    handle_all(context)
+    before, effected = outcomes(context), effects(context)
+
+    with context.db.unit_of_work() as session:
+        since = context.clock.now() - timedelta(days=1)
+        replayed = replay_since(session, since, now=context.clock.now())
+
+    assert replayed == len(before) - 2  # neither the old one nor what is not ours
+    assert {e for e, s, _ in outcomes(context) if s is OwedState.READY}.isdisjoint(
+        {"evt_old", "evt_foreign"}
+    )
+    handle_all(context)
+    assert ([e[:2] for e in outcomes(context)], effects(context)) == (
+        [e[:2] for e in before],
+        effected,
+    )
