@@ -72,6 +72,8 @@ _ALL: Final = (
     Card("4000002760003155", "asks for 3-D Secure now, and not when it renews", asks=True),
     Card("4000002760003184", "asks for 3-D Secure every time", later=AUTHENTICATE, asks=True),
     Card("4000000000000259", "is paid, and disputed", disputed=True),
+    Card("4000000000007726", "is paid; a refund takes days"),
+    Card("4000000000005126", "is paid; a refund fails days later"),
 )
 CARDS: Final[Mapping[str, Card]] = {card.number: card for card in _ALL}
 

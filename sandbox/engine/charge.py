@@ -4,7 +4,7 @@ from typing import Any
 
 from sandbox.engine import balance, fees
 from sandbox.engine.cards import Decline
-from sandbox.engine.method import charged_details
+from sandbox.engine.method import charged_details, instrument_of
 from sandbox.kernel.ids import token
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World, job
@@ -102,10 +102,12 @@ def _settle(world: World, ident: str) -> None:
 
 
 def _booked(world: World, charge: Doc, kind: str) -> dict[str, str]:
-    """Book the money of a charge; what no card paid Stripe calls a payment.
+    """Book the money of a charge; what no card paid Stripe calls a payment. Some dispute it.
 
     Source: https://docs.stripe.com/reports/balance-transaction-types
     """
+    if instrument_of(world.get("payment_method", charge["payment_method"])).disputed:
+        world.schedule(world.now, "charge.dispute", charge["id"])
     amount, moment = charge["amount"], fees.available_on(world.now)
     price = fees.card_fee if kind == "charge" else fees.debit_fee
     fee = price(amount, charge["currency"])

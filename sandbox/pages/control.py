@@ -19,7 +19,6 @@ from sandbox.kernel.world import World
 from sandbox.pages.render import Given, given
 
 _DAY = 24 * 3600
-_UNSET = {"payouts_enabled": 1}
 _YES = {True, "true", "1", "on", "yes"}
 
 
@@ -40,7 +39,7 @@ def state(world: World) -> Given:
             "offset": world.clock.offset,
             "deliveries": world.deliveries.summary(),
             "counts": world.store.counts(),
-            "settings": {name: world.store.setting(name, _UNSET.get(name, 0)) for name in SETTINGS},
+            "settings": {name: world.store.setting(name, SETTINGS[name]) for name in SETTINGS},
         }
 
 
@@ -87,11 +86,11 @@ def set_settings(world: World, given: Given) -> None:
         raise ValueError(f"no setting is called {', '.join(unknown)}")
     with world.changing():
         for name, value in given.items():
-            SETTINGS[name](world, int(value))
+            _ACTS.get(name, _keep)(world, name, int(value))
 
 
-def _kept(name: str) -> Callable[[World, int], None]:
-    return lambda world, value: world.store.set_setting(name, value)
+def _keep(world: World, name: str, value: int) -> None:
+    world.store.set_setting(name, value)
 
 
 def _money(act: Callable[..., object], name: str, *more: str) -> Callable[[World, Given], None]:
@@ -122,13 +121,19 @@ def pay_out(world: World, _: Given) -> None:
         payout.pay_out(world)
 
 
-# What `settings` sets, each a number: seconds until a charge has its fee; 1 for refunds that take
-# days; 1 for a payout each business day; 0 for an account Stripe pays nothing out of.
-SETTINGS: Final[dict[str, Callable[[World, int], None]]] = {
-    "settle_seconds": _kept("settle_seconds"),
-    "slow_refunds": _kept("slow_refunds"),
-    "payouts": payout.schedule,
-    "payouts_enabled": account.set_payouts_enabled,
+# What `settings` sets, a number each, and what they are until then.
+SETTINGS: Final[dict[str, int]] = {
+    "after_retries": 0,
+    "bacs_debit": 0,
+    "payouts": 0,
+    "payouts_enabled": 1,
+    "settle_seconds": 0,
+    "slow_refunds": 0,
+    "upcoming_days": 7,
+}
+_ACTS: Final[dict[str, Callable[[World, str, int], None]]] = {
+    "payouts": lambda world, _, on: payout.schedule(world, on),
+    "payouts_enabled": lambda world, _, on: account.set_payouts_enabled(world, on),
 }
 LEVERS: Final[dict[str, Callable[[World, Given], None]]] = {
     "advance": advance,

@@ -99,6 +99,47 @@ def test_a_slow_refund_is_pending_for_days_and_can_be_called_back(
     assert held(api) == 2500 - 2 * 58
 
 
+def test_the_test_cards_for_refunds_are_slow_and_fail_late(
+    api: Any, local: Local, gift: Any
+) -> None:
+    for number in ("4000000000007726", "4000000000005126"):
+        local.pay(gift(), number)
+    late, slow = (api.refunds.create({"charge": each.id}) for each in api.charges.list().data)
+    assert (slow.status, late.status) == ("pending", "succeeded")
+    local.advance(days=5)
+    assert api.refunds.retrieve(slow.id).status == "succeeded"
+    assert api.refunds.retrieve(late.id).status == "failed"
+
+
+def test_the_test_card_for_disputes_is_disputed_as_soon_as_it_has_paid(
+    api: Any, local: Local, gift: Any
+) -> None:
+    local.pay(gift(), "4000000000000259")
+    assert api.disputes.list().data[0].status == "needs_response"
+
+
+def test_a_debit_may_be_claimed_back_for_ever_and_nobody_can_fight_it(
+    api: Any, local: Local, gift: Any
+) -> None:
+    local.post("settings", bacs_debit=1)
+    form = {"by": "bacs_debit", "sort_code": "10-88-00", "line1": "1 High St", "agreed": "yes"}
+    local.pay(gift(), "00012345", postal_code="CR0 1BD", **form)
+    local.advance(days=400)
+    debit = api.charges.list().data[0]
+    refunded = api.refunds.create({"charge": debit.id, "amount": 500})
+    assert refunded.status == "pending"
+    local.post(f"refunds/{refunded.id}/fail")
+    assert [each.type for each in moved(api)] == ["payment", "payment_refund", "payment_refund"]
+    kept = held(api)
+    local.post("disputes/open", charge=debit.id, reason="debit_not_authorized")
+    dispute = api.disputes.list().data[0]
+    assert (dispute.status, dispute.evidence_details.due_by) == ("lost", None)
+    assert held(api) == kept - 2500 - 2000
+    assert events(api, 0)[-3:] == [
+        "charge.dispute.created", "charge.dispute.funds_withdrawn", "charge.dispute.closed",
+    ]  # fmt: skip
+
+
 def test_a_note_on_a_refund_is_told_under_both_names(api: Any, local: Local, charge: Any) -> None:
     made = api.refunds.create({"charge": charge().id})
     before = told(local)
