@@ -4,12 +4,13 @@ Source: https://docs.stripe.com/api/customers
 """
 
 from sandbox.engine.customer import new_customer
+from sandbox.engine.method import set_default
 from sandbox.engine.subscription import end
 from sandbox.kernel.calls import Call, operation
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
-_FIELDS = "description email metadata name phone"
+_FIELDS = "balance description email metadata name phone"
 
 
 @operation("POST", "/v1/customers", _FIELDS)
@@ -27,10 +28,17 @@ def retrieve_customer(world: World, call: Call) -> Doc:
     return world.get("customer", call.id)
 
 
-@operation("POST", "/v1/customers/{customer}", _FIELDS)
+@operation(
+    "POST",
+    "/v1/customers/{customer}",
+    f"{_FIELDS} invoice_settings.default_payment_method",
+)
 def update_customer(world: World, call: Call) -> Doc:
     """Change a customer."""
     customer = world.get("customer", call.id)
+    settings = call.params.get("invoice_settings", {})
+    if "default_payment_method" in settings:
+        customer = set_default(world, customer, settings["default_payment_method"] or None)
     return world.change(customer, call.picked(_FIELDS, customer), event="customer.updated")
 
 
@@ -42,6 +50,6 @@ def delete_customer(world: World, call: Call) -> Doc:
     """
     customer = world.get("customer", call.id)
     for subscription in world.store.find("subscription", {"customer": customer["id"]}):
-        if subscription["status"] != "canceled":
+        if subscription["status"] not in {"canceled", "incomplete_expired"}:
             end(world, subscription, reason="cancellation_requested")
     return world.delete(customer, event="customer.deleted")

@@ -56,6 +56,15 @@ def revoke(world: World, method: str, reason: str) -> None:
         _become(world, mandate, "inactive", told)
 
 
+def cancel(world: World, mandate: Doc, *, reason: str = "debit_not_authorized") -> Doc:
+    """Let the payer, or their bank, end a mandate: `reason` in the network's words.
+
+    Source: https://docs.stripe.com/payments/payment-methods/bacs-debit#mandate-cancellation
+    """
+    revoke(world, mandate["payment_method"], reason)
+    return world.get("mandate", mandate["id"])
+
+
 @job("mandate.due")
 def _answer(world: World, ident: str) -> None:
     """Let the bank accept a mandate that waits for it, or refuse.

@@ -6,12 +6,14 @@ from typing import Any, Final
 from sandbox.engine import mandate
 from sandbox.engine.bank import SORT_CODE, Account, account_of
 from sandbox.engine.cards import Card, card_of
+from sandbox.errors import invalid
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
 Instrument = Card | Account
 
 _BRAND: Final = "visa"
+_GONE: Final = "detached"
 _CHECKS = {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"}
 
 
@@ -45,27 +47,74 @@ def instrument_of(method: Mapping[str, Any]) -> Instrument:
 
 
 def attach(world: World, method: Doc, customer: str) -> Doc:
-    """Keep a payment method for a customer's later payments.
+    """Keep a payment method for a customer's later payments; one let go is gone for good.
+
+    Raises:
+        StripeError: it is a customer's already, or was.
 
     Source: https://docs.stripe.com/api/payment_methods/attach
     """
+    if method["customer"] == customer:
+        return method
+    if method["customer"]:
+        raise invalid("The payment method you provided has already been attached to a customer.")
+    if world.store.setting(method["id"], None) == _GONE:
+        message = "This PaymentMethod was previously used without being attached to a Customer or"
+        raise invalid(f"{message} was detached from a Customer, and may not be used again.")
     return world.change(method, {"customer": customer}, event="payment_method.attached")
 
 
 def detach(world: World, method: Doc) -> Doc:
     """Let go of a payment method for good: its mandate ends, and nothing pays by it any more.
 
+    Raises:
+        StripeError: it is nobody's.
+
     Source: https://docs.stripe.com/payments/payment-methods/bacs-debit#mandate-cancellation
     """
+    if not method["customer"]:
+        raise invalid("The payment method you provided is not attached to a customer.")
     customer = world.get("customer", method["customer"])
-    settings = customer["invoice_settings"]
-    if settings["default_payment_method"] == method["id"]:
-        without = {"invoice_settings": settings | {"default_payment_method": None}}
-        world.change(customer, without, event="customer.updated")
+    if customer["invoice_settings"]["default_payment_method"] == method["id"]:
+        set_default(world, customer, None)
+    paying = {"customer": customer["id"], "default_payment_method": method["id"]}
+    for subscription in world.store.find("subscription", paying):
+        none = {"default_payment_method": None}
+        world.change(subscription, none, event="customer.subscription.updated")
+    world.store.set_setting(method["id"], _GONE)
     mandate.revoke(world, method["id"], "debit_not_authorized")
     changed = world.change(method, {"customer": None})
     world.emit("payment_method.detached", changed, {"customer": customer["id"]})
     return changed
+
+
+def set_default(world: World, customer: Doc, method: str | None) -> Doc:
+    """Let a customer's invoices be paid by a payment method, unless a subscription has its own.
+
+    Raises:
+        StripeError: the payment method is not this customer's.
+
+    Source: https://docs.stripe.com/billing/subscriptions/payment-methods-setting
+    """
+    if method is not None:
+        param = "invoice_settings[default_payment_method]"
+        if (
+            world.get("payment_method", method, param=param, status=400)["customer"]
+            != customer["id"]
+        ):
+            message = f"The customer does not have a payment method with the ID {method}."
+            raise invalid(message, param=param, code="resource_missing")
+    settings = customer["invoice_settings"] | {"default_payment_method": method}
+    return world.change(customer, {"invoice_settings": settings}, event="customer.updated")
+
+
+def reissue(world: World, method: Doc) -> Doc:
+    """Let the card network tell of a card's new expiry, three years on.
+
+    Source: https://docs.stripe.com/payments/cards/overview#automatic-card-updates
+    """
+    card = method["card"] | {"exp_year": method["card"]["exp_year"] + 3}
+    return world.change(method, {"card": card}, event="payment_method.automatically_updated")
 
 
 def charged_details(method: Doc, debit: dict[str, Any]) -> dict[str, Any]:

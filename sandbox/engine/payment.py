@@ -17,15 +17,12 @@ from sandbox.engine.bank import (
     account_of,
 )
 from sandbox.engine.cards import AUTHENTICATE, Decline, card_of
-from sandbox.engine.method import Instrument, instrument_of
 from sandbox.kernel.ids import new_id, token
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World, job
 
 Follower = Callable[[World, Doc], None]
-Watcher = Callable[[World, Doc, Instrument], None]
 _FOLLOWERS: Final[list[Follower]] = []
-_WATCHERS: Final[list[Watcher]] = []
 UNAUTHENTICATED: Final = "The provided PaymentMethod has failed authentication."
 
 
@@ -33,12 +30,6 @@ def on_settled(follower: Follower) -> Follower:
     """Register who is told of an intent that was `processing` or `requires_action` no longer is."""
     _FOLLOWERS.append(follower)
     return follower
-
-
-def after_charge(watcher: Watcher) -> Watcher:
-    """Register who is told of every charge that succeeded, with the card or account behind it."""
-    _WATCHERS.append(watcher)
-    return watcher
 
 
 def open_intent(world: World, terms: Mapping[str, Any], *, parent: str) -> Doc:
@@ -189,10 +180,7 @@ def _succeed(world: World, intent: Doc, method: Doc, taken: Doc) -> Doc:
         "payment_method": method["id"],
         "status": "succeeded",
     }
-    intent = world.change(intent, fields, event="payment_intent.succeeded")
-    for watcher in _WATCHERS:
-        watcher(world, taken, instrument_of(method))
-    return intent
+    return world.change(intent, fields, event="payment_intent.succeeded")
 
 
 def _refuse(
