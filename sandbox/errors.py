@@ -14,7 +14,10 @@ class StripeError(Exception):
     Attributes:
         status: the HTTP status.
         body: what stands under `error` in the answer.
+        done: what was done is kept all the same, such as a charge that was declined.
     """
+
+    done = False
 
     def __init__(self, status: int, kind: str, message: str, **extra: Any) -> None:
         """Describe the refusal; `extra` holds code, param, decline_code and the like."""
@@ -41,6 +44,14 @@ def missing(kind: str, ident: str, *, param: str = "id", status: int = 404) -> S
     """Say that an id names nothing: 404 for the object itself, 400 for one it refers to."""
     said = {"code": "resource_missing", "param": param}
     return StripeError(status, "invalid_request_error", f"No such {kind}: '{ident}'", **said)
+
+
+def declined(error: dict[str, Any]) -> StripeError:
+    """Say that a payment was tried and failed, in the words of its `last_payment_error`."""
+    said = {name: error[name] for name in ("code", "decline_code", "charge") if name in error}
+    refusal = StripeError(402, "card_error", error["message"], **said)
+    refusal.done = True
+    return refusal
 
 
 def unauthorized(message: str) -> StripeError:

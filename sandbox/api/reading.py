@@ -1,7 +1,7 @@
 """What the API only reads: most resources are shown and listed alike, so a table says it all."""
 
 from sandbox.kernel.calls import Call, operation
-from sandbox.kernel.paging import PAGING, first_of, page, params_of
+from sandbox.kernel.paging import PAGING, page, params_of
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
@@ -9,15 +9,18 @@ _ONE = {
     "/v1/balance_transactions/{id}": "balance_transaction",
     "/v1/charges/{charge}": "charge",
     "/v1/checkout/sessions/{session}": "checkout.session",
+    "/v1/coupons/{coupon}": "coupon",
     "/v1/disputes/{dispute}": "dispute",
     "/v1/events/{id}": "event",
     "/v1/invoice_payments/{invoice_payment}": "invoice_payment",
+    "/v1/invoiceitems/{invoiceitem}": "invoiceitem",
     "/v1/invoices/{invoice}": "invoice",
     "/v1/payment_intents/{intent}": "payment_intent",
     "/v1/payment_methods/{payment_method}": "payment_method",
     "/v1/payouts/{payout}": "payout",
     "/v1/prices/{price}": "price",
     "/v1/products/{id}": "product",
+    "/v1/promotion_codes/{promotion_code}": "promotion_code",
     "/v1/radar/early_fraud_warnings/{early_fraud_warning}": "radar.early_fraud_warning",
     "/v1/refunds/{refund}": "refund",
     "/v1/subscriptions/{subscription_exposed_id}": "subscription",
@@ -27,9 +30,13 @@ _ONE = {
 _MANY = {
     "/v1/charges": ("charge", "customer payment_intent"),
     "/v1/checkout/sessions": ("checkout.session", "customer payment_intent status subscription"),
+    "/v1/coupons": ("coupon", ""),
     "/v1/customers": ("customer", "email"),
     "/v1/disputes": ("dispute", "charge payment_intent"),
-    "/v1/invoice_payments": ("invoice_payment", "invoice payment.type payment.payment_intent"),
+    "/v1/invoice_payments": (
+        "invoice_payment",
+        "invoice payment.type payment.payment_intent status",
+    ),
     "/v1/invoices": (
         "invoice",
         "customer status subscription:parent.subscription_details.subscription",
@@ -38,6 +45,7 @@ _MANY = {
     "/v1/payouts": ("payout", "status"),
     "/v1/prices": ("price", "active lookup_keys:lookup_key product"),
     "/v1/products": ("product", "active ids:id"),
+    "/v1/promotion_codes": ("promotion_code", "active code coupon:promotion.coupon customer"),
     "/v1/radar/early_fraud_warnings": (
         "radar.early_fraud_warning",
         "charge payment_intent",
@@ -45,12 +53,6 @@ _MANY = {
     "/v1/refunds": ("refund", "charge payment_intent"),
     "/v1/webhook_endpoints": ("webhook_endpoint", ""),
 }
-
-
-@operation("GET", "/v1/invoices/{invoice}/lines", "limit")
-def list_lines(world: World, call: Call) -> Doc:
-    """List the lines of an invoice."""
-    return first_of(world.get("invoice", call.id)["lines"]["data"], call)
 
 
 def _show(path: str, name: str) -> None:

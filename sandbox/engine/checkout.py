@@ -221,6 +221,6 @@ def _complete(
     if session["mode"] == "subscription":
         items = world.store.children(session["id"], "item")
         data = world.store.setting(session["id"], {})
-        begun = subscription.start(world, items, intent, data["metadata"])
+        begun = subscription.start(world, items, intent, data)
         fields |= {"subscription": begun["id"], "invoice": begun["latest_invoice"]}
     world.change(session, fields, event="checkout.session.completed")

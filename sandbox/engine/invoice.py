@@ -1,11 +1,10 @@
-"""Invoices of subscriptions: drafted, finalized, then paid or tried again."""
+"""An invoice's life: drafted, finalized, then paid, tried again, void or given up."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sandbox.engine import payment
+from sandbox.engine import discounts, lines, payment
 from sandbox.kernel.ids import new_id
-from sandbox.kernel.paging import as_list
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
@@ -15,65 +14,109 @@ DRAFT_SECONDS: Final = 3600  # how long a renewal stays a draft
 RETRY_DAYS: Final = (1, 3, 5, 7, 9, 11, 14)
 _DAY = 24 * 3600
 _KIND = "subscription_details"
-_TOTALS = "amount_due amount_remaining subtotal subtotal_excluding_tax total total_excluding_tax"
+# Source: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+_SMALLEST_CHARGE: Final = 30
 _NOTHINGS = (
-    "amount_overpaid amount_paid amount_shipping starting_balance "
+    "amount_overpaid amount_paid amount_shipping "
     "post_payment_credit_notes_amount pre_payment_credit_notes_amount"
 )
+_NEVER_AGAIN: Final = dict.fromkeys(("automatically_finalizes_at", "next_payment_attempt"))
 
 
-def draft(world: World, subscription: Doc, reason: str, period: tuple[int, int]) -> Doc:
-    """Create an invoice for the current period of each item; `period` is what it looks back on.
+def bill(
+    world: World,
+    subscription: Doc,
+    reason: str,
+    period: tuple[int, int],
+    made: Iterable[Doc],
+) -> Doc:
+    """Draft an invoice of a subscription from its lines, and from the invoice items that wait.
+
+    `period` is what it looks back on.
 
     Source: https://docs.stripe.com/invoicing/overview#invoice-lifecycle
     """
-    ident = new_id("invoice")
-    customer = world.get("customer", subscription["customer"])
-    lines = [_line(world, ident, subscription, item) for item in subscription["items"]["data"]]
-    total = sum(line["amount"] for line in lines)
     link = {"subscription": subscription["id"], "metadata": subscription["metadata"]}
+    fields = {
+        "auto_advance": True,
+        "billing_reason": reason,
+        "currency": subscription["currency"],
+        "discounts": [each["id"] for each in discounts.running(world, subscription["discounts"])],
+        "parent": {"type": _KIND, _KIND: link, "quote_details": None},
+        "period_end": period[1],
+        "period_start": period[0],
+    }
+    if reason == "subscription_cycle":
+        fields["automatically_finalizes_at"] = world.now + DRAFT_SECONDS
+    customer = world.get("customer", subscription["customer"])
+    waiting = lines.waiting(world, customer["id"], subscription["id"])
+    return draft(world, customer, fields, made, waiting)
+
+
+def draft(
+    world: World,
+    customer: Doc,
+    given: Mapping[str, Any],
+    made: Iterable[Doc] = (),
+    waiting: Iterable[Doc] = (),
+) -> Doc:
+    """Create a draft from lines, and from invoice items that have waited for one.
+
+    Source: https://docs.stripe.com/api/invoices/create
+    """
+    ident = new_id("invoice")
     fields = {
         "id": ident,
         "account_country": "GB",
         "account_name": "Local Stripe",
         "attempt_count": 0,
-        "auto_advance": True,
-        "billing_reason": reason,
+        "auto_advance": False,
+        "billing_reason": "manual",
         "collection_method": "charge_automatically",
-        "currency": subscription["currency"],
         "customer": customer["id"],
         "customer_address": customer["address"],
         "customer_email": customer["email"],
         "customer_name": customer["name"],
         "customer_phone": customer["phone"],
         "customer_tax_exempt": "none",
+        "discounts": [],
         "issuer": {"type": "self"},
-        "lines": as_list(lines, url=f"/v1/invoices/{ident}/lines"),
         "metadata": {},
-        "parent": {"type": _KIND, _KIND: link, "quote_details": None},
-        "period_end": period[1],
-        "period_start": period[0],
+        "period_end": world.now,
+        "period_start": world.now,
         "status": "draft",
-        **dict.fromkeys(_TOTALS.split(), total),
+        "test_clock": customer["test_clock"],
         **dict.fromkeys(_NOTHINGS.split(), 0),
+        **given,
     }
-    if reason == "subscription_cycle":
-        fields["automatically_finalizes_at"] = world.now + DRAFT_SECONDS
-        world.schedule(world.now + DRAFT_SECONDS, "invoice.due", ident)
-    return world.create("invoice", fields, event="invoice.created")
+    lines.keep(world, ident, [*lines.take(world, ident, waiting), *made])
+    invoice = world.create("invoice", fields | _reckoned(world, fields), event="invoice.created")
+    if moment := invoice["automatically_finalizes_at"]:
+        world.schedule(moment, "invoice.due", ident)
+    return invoice
+
+
+def reckon(world: World, invoice: Doc, *, event: str = "") -> Doc:
+    """Add up a draft anew, after its lines or its discounts have changed."""
+    return world.change(invoice, _reckoned(world, invoice), event=event)
 
 
 def finalize(world: World, invoice: Doc) -> Doc:
-    """Give an invoice its number; from now on it is owed.
+    """Give an invoice its number; from now on it is owed, as far as credit does not cover it.
 
     Source: https://docs.stripe.com/invoicing/integration/workflow-transitions
     """
+    invoice = reckon(world, invoice)
     customer = world.get("customer", invoice["customer"])
+    left = customer["balance"] + invoice["total"] - invoice["amount_due"]
     number = customer["next_invoice_sequence"]
-    world.change(customer, {"next_invoice_sequence": number + 1})
+    customer = world.change(customer, {"next_invoice_sequence": number + 1})
+    world.change(customer, {"balance": left}, event="customer.updated")
     fields = {
         "automatically_finalizes_at": None,
         "effective_at": world.now,
+        "ending_balance": left,
+        "hosted_invoice_url": f"{world.url}/i/{invoice['id']}",
         "number": f"{customer['invoice_prefix']}-{number:04d}",
         "status": "open",
         **_reached(world, invoice, "finalized_at"),
@@ -81,7 +124,7 @@ def finalize(world: World, invoice: Doc) -> Doc:
     return world.change(invoice, fields, event="invoice.finalized")
 
 
-def ask(world: World, invoice: Doc, intent: Doc) -> Doc:
+def ask(world: World, invoice: Doc, intent: Mapping[str, Any]) -> Doc:
     """Say which payment is to pay an invoice.
 
     Source: https://docs.stripe.com/api/invoice-payment
@@ -97,55 +140,72 @@ def ask(world: World, invoice: Doc, intent: Doc) -> Doc:
     return world.create("invoice_payment", fields)
 
 
-def open_payment(world: World, invoice: Doc) -> Doc:
-    """Open the intent a renewal is collected with."""
+def intent_of(world: World, invoice: Doc) -> Doc:
+    """Return the intent an invoice is collected with; the first time it is opened."""
+    for asked in world.store.find("invoice_payment", {"invoice": invoice["id"], "status": "open"}):
+        return world.get("payment_intent", asked["payment"]["payment_intent"])
+    creation = invoice["billing_reason"] == "subscription_create"
+    subscribed = "Subscription creation" if creation else "Subscription update"
     terms = {
         "amount": invoice["amount_due"],
         "currency": invoice["currency"],
         "customer": invoice["customer"],
-        "description": "Subscription update",
+        "description": subscribed if invoice["parent"] else "Payment for Invoice",
     }
     intent = payment.open_intent(world, terms, parent=invoice["id"])
     ask(world, invoice, intent)
     return intent
 
 
-def mark_paid(world: World, invoice: Doc) -> Doc:
-    """Record that an invoice is paid in full.
+def mark_paid(world: World, invoice: Doc, *, attempts: int = 1, off_stripe: bool = False) -> Doc:
+    """Record that an invoice is paid in full; one of nothing is paid without an attempt.
 
     Source: https://docs.stripe.com/billing/subscriptions/webhooks
     """
-    for asked in world.store.find("invoice_payment", {"invoice": invoice["id"]}):
-        done = {"status": "paid", "amount_paid": invoice["amount_due"]}
-        world.change(asked, done | _reached(world, asked, "paid_at"), event="invoice_payment.paid")
+    due = invoice["amount_due"]
+    for asked in world.store.find("invoice_payment", {"invoice": invoice["id"], "status": "open"}):
+        done = {"status": "paid", "amount_paid": due} | _reached(world, asked, "paid_at")
+        world.change(asked, done, event="invoice_payment.paid")
     fields = {
-        "amount_paid": invoice["amount_due"],
+        "amount_paid": due,
         "amount_remaining": 0,
-        "attempt_count": invoice["attempt_count"] + 1,
+        "attempt_count": invoice["attempt_count"] + attempts,
         "attempted": True,
         "auto_advance": False,
-        "next_payment_attempt": None,
         "status": "paid",
+        **_NEVER_AGAIN,
         **_reached(world, invoice, "paid_at"),
     }
+    if off_stripe:
+        fields["amount_paid_off_stripe"] = due
     invoice = world.change(invoice, fields, event="invoice.paid")
     world.emit("invoice.payment_succeeded", invoice)
     return invoice
 
 
-def mark_failed(world: World, invoice: Doc) -> Doc:
+def mark_processing(world: World, invoice: Doc) -> Doc:
+    """Record an attempt whose outcome the bank will tell in some days.
+
+    Source: https://docs.stripe.com/payments/payment-methods/bacs-debit
+    """
+    fields = {"attempt_count": invoice["attempt_count"] + 1, "attempted": True}
+    fields |= {"next_payment_attempt": None}
+    return world.change(invoice, fields, event="invoice.updated")
+
+
+def mark_failed(world: World, invoice: Doc, *, attempts: int = 1, event: str) -> Doc:
     """Record a failed attempt and when the next one will be, if there is one.
 
     Source: https://docs.stripe.com/billing/revenue-recovery/smart-retries
     """
-    tries = invoice["attempt_count"] + 1
-    moment = None
-    if tries <= len(RETRY_DAYS):
-        first = invoice["status_transitions"]["finalized_at"]
-        moment = first + RETRY_DAYS[tries - 1] * _DAY
+    first = invoice["status_transitions"]["finalized_at"]
+    ahead = [moment for days in RETRY_DAYS if (moment := first + days * _DAY) > world.now]
+    moment = ahead[0] if ahead and invoice["auto_advance"] else None
+    if moment:
         world.schedule(moment, "invoice.due", invoice["id"])
+    tries = invoice["attempt_count"] + attempts
     fields = {"attempt_count": tries, "attempted": True, "next_payment_attempt": moment}
-    return world.change(invoice, fields, event="invoice.payment_failed")
+    return world.change(invoice, fields, event=event)
 
 
 def stop_collecting(world: World, invoice: Doc) -> Doc:
@@ -153,47 +213,88 @@ def stop_collecting(world: World, invoice: Doc) -> Doc:
 
     Source: https://docs.stripe.com/billing/subscriptions/cancel
     """
-    none = dict.fromkeys(("automatically_finalizes_at", "next_payment_attempt"))
-    return world.change(invoice, {"auto_advance": False, **none}, event="invoice.updated")
+    return world.change(invoice, {"auto_advance": False, **_NEVER_AGAIN}, event="invoice.updated")
+
+
+def void(world: World, invoice: Doc) -> Doc:
+    """Declare an invoice null and void; what credit it had used up is given back.
+
+    Source: https://docs.stripe.com/invoicing/overview#void
+    """
+    _release_payment(world, invoice)
+    customer = world.get("customer", invoice["customer"])
+    used = invoice["total"] - invoice["amount_due"]
+    world.change(customer, {"balance": customer["balance"] - used}, event="customer.updated")
+    fields = {"auto_advance": False, "status": "void", **_NEVER_AGAIN}
+    fields |= _reached(world, invoice, "voided_at")
+    return world.change(invoice, fields, event="invoice.voided")
+
+
+def give_up(world: World, invoice: Doc, reason: str) -> Doc:
+    """Mark an invoice uncollectible: a bad debt, which may still be paid one day.
+
+    Source: https://docs.stripe.com/changelog/endive/2026-09-30/invoice-uncollectible-status-detail
+    """
+    fields = {
+        "auto_advance": False,
+        "status": "uncollectible",
+        "status_details": {"uncollectible": {"reason": reason}},
+        **_NEVER_AGAIN,
+        **_reached(world, invoice, "marked_uncollectible_at"),
+    }
+    return world.change(invoice, fields, event="invoice.marked_uncollectible")
+
+
+def settle_off_stripe(world: World, invoice: Doc) -> Doc:
+    """Record that an invoice was paid elsewhere: no money moves here.
+
+    Source: https://docs.stripe.com/api/invoices/pay#pay_invoice-paid_out_of_band
+    """
+    _release_payment(world, invoice)
+    return mark_paid(world, invoice, attempts=0, off_stripe=True)
+
+
+def _release_payment(world: World, invoice: Doc) -> None:
+    for asked in world.store.find("invoice_payment", {"invoice": invoice["id"], "status": "open"}):
+        done = {"status": "canceled"} | _reached(world, asked, "canceled_at")
+        world.change(asked, done)
+        intent = world.get("payment_intent", asked["payment"]["payment_intent"])
+        if intent["status"] != "processing":
+            payment.cancel(world, intent, reason="void_invoice")
 
 
 def _reached(world: World, doc: Doc, name: str) -> Doc:
     return {"status_transitions": doc["status_transitions"] | {name: world.now}}
 
 
-def _line(world: World, invoice: str, subscription: Doc, item: Mapping[str, Any]) -> Doc:
-    price, quantity = item["price"], item["quantity"]
-    amount = price["unit_amount"] * quantity
-    details = {
-        "invoice_item": None,
-        "proration": False,
-        "proration_details": {"credited_items": None},
-        "subscription": subscription["id"],
-        "subscription_item": item["id"],
-    }
-    kind = "subscription_item_details"
-    product = world.get("product", price["product"])["name"]
-    named = {"price": price["id"], "product": price["product"]}
-    empty = ("discount_amounts", "discounts", "pretax_credit_amounts", "taxes")
+def _reckoned(world: World, invoice: Mapping[str, Any]) -> Doc:
+    """Return an invoice's sums; less than the smallest charge is carried on the customer's balance.
+
+    Source: https://docs.stripe.com/billing/customer/balance
+    """
+    made = world.store.children(invoice["id"], "line_item")
+    running = discounts.running(world, invoice["discounts"])
+    open_to = [line["amount"] if line["discountable"] else 0 for line in made]
+    taken = discounts.off(discounts.coupons(world, running), open_to)
+    for n, line in enumerate(made):
+        off = [
+            {"amount": parts[n], "discount": discount["id"]}
+            for discount, parts in zip(running, taken, strict=True)
+            if line["discountable"]
+        ]
+        made[n] = world.change(line, {"discount_amounts": off})
+    balance = world.get("customer", invoice["customer"])["balance"]
+    subtotal = sum(line["amount"] for line in made)
+    total = subtotal - sum(map(sum, taken))
+    due = total + balance if total + balance >= _SMALLEST_CHARGE else 0
     return {
-        "id": new_id("line_item"),
-        "object": "line_item",
-        "amount": amount,
-        "currency": price["currency"],
-        "description": f"{quantity} × {product}",  # noqa: RUF001 - as Stripe writes it
-        "discountable": True,
-        "invoice": invoice,
-        "livemode": False,
-        "metadata": subscription["metadata"],
-        "parent": {"type": kind, kind: details, "invoice_item_details": None},
-        "period": {"start": item["current_period_start"], "end": item["current_period_end"]},
-        "pricing": {
-            "type": "price_details",
-            "price_details": named,
-            "unit_amount_decimal": price["unit_amount_decimal"],
-        },
-        "quantity": quantity,
-        "subscription": subscription["id"],
-        "subtotal": amount,
-        **{name: [] for name in empty},
+        "lines": lines.shown(invoice["id"], made),
+        "starting_balance": balance,
+        **dict.fromkeys(("subtotal", "subtotal_excluding_tax"), subtotal),
+        **dict.fromkeys(("total", "total_excluding_tax"), total),
+        **dict.fromkeys(("amount_due", "amount_remaining"), due),
+        "total_discount_amounts": [
+            {"amount": sum(parts), "discount": discount["id"]}
+            for discount, parts in zip(running, taken, strict=True)
+        ],
     }

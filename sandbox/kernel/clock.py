@@ -43,11 +43,11 @@ class Clock:
     @contextmanager
     def standing_at(self, moment: int) -> Iterator[None]:
         """Let the clock show exactly `moment` while a job due then is run."""
-        self._standing = moment
+        before, self._standing = self._standing, moment
         try:
             yield
         finally:
-            self._standing = None
+            self._standing = before
 
     def _set(self, offset: int) -> None:
         """Remember it first: a crash in between is made good by the next start.

@@ -109,8 +109,7 @@ class Dispatcher:
         world = self._world
         try:
             with world.changing({"id": request_id, "idempotency_key": key.text or None}):
-                doc = expand(world, simulated.handler(world, call), call.params.get("expand", []))
-                reply = Reply(200, json.dumps(doc, indent=2), request_id)
+                reply = self._handled(simulated, call, request_id)
                 self._memory.keep(key, reply)
                 return reply
         except StripeError as error:
@@ -121,6 +120,16 @@ class Dispatcher:
             reply = _refusal(StripeError(500, "api_error", message), request_id)
         self._memory.keep(key, reply)
         return reply
+
+    def _handled(self, simulated: Simulated, call: Call, request_id: str) -> Reply:
+        try:
+            answer = simulated.handler(self._world, call)
+            doc = expand(self._world, answer, call.params.get("expand", []))
+        except StripeError as error:
+            if not error.done:
+                raise
+            return _refusal(error, request_id)
+        return Reply(200, json.dumps(doc, indent=2), request_id)
 
 
 def _refusal(error: StripeError, request_id: str) -> Reply:

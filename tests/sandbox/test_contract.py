@@ -48,9 +48,10 @@ def test_what_was_removed_in_this_api_version_is_unknown(gift: Any) -> None:
 
 
 def test_an_operation_that_is_not_simulated_answers_501_and_its_name(api: Any) -> None:
-    error = refused(api.coupons.create, {"percent_off": 10})
+    vat = {"display_name": "VAT", "inclusive": True, "percentage": 20}
+    error = refused(api.tax_rates.create, vat)
     assert error.http_status == 501
-    assert "POST /v1/coupons" in str(error)
+    assert "POST /v1/tax_rates" in str(error)
 
 
 def test_a_parameter_that_is_not_simulated_answers_501_and_its_name(gift: Any) -> None:
@@ -61,9 +62,9 @@ def test_a_parameter_that_is_not_simulated_answers_501_and_its_name(gift: Any) -
 
 def test_a_501_is_not_tried_again_by_the_sdk(local: Local, sandbox_url: str) -> None:
     answer = httpx2.post(
-        f"{sandbox_url}/v1/coupons",
+        f"{sandbox_url}/v1/tax_rates",
         headers={"Authorization": "Bearer sk_test_x"},
-        data={"percent_off": "10"},
+        data={"display_name": "VAT", "inclusive": "true", "percentage": "20"},
     )
     assert answer.headers["Stripe-Should-Retry"] == "false"
 
