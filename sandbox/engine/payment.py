@@ -86,7 +86,7 @@ def authenticate(world: World, intent: Doc, *, confirmed: bool) -> Doc:
     return told(world, intent)
 
 
-def cancel(world: World, intent: Doc, *, reason: str) -> Doc:
+def cancel(world: World, intent: Doc, *, reason: str | None) -> Doc:
     """Give up an intent that nothing has been collected with.
 
     Source: https://docs.stripe.com/api/payment_intents/cancel

@@ -1,0 +1,153 @@
+"""Bacs Direct Debit: the page, the mandate, the days nobody knows, and how it ends."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+import stripe
+
+from tests.sandbox.conftest import Local
+
+PAID, NO_FUNDS, UNAUTHORIZED = "00012345", "22222227", "33333335"
+REFUSED, INVALID = "00033333", "00044444"
+Debit = Callable[..., httpx2.Response]
+
+
+@pytest.fixture
+def debit(local: Local) -> Debit:
+    """Pay by a bank account on an account that takes Bacs."""
+    local.post("settings", bacs_debit=1)
+
+    def pay(session: Any, number: str = PAID, **fields: str) -> httpx2.Response:
+        form = {"by": "bacs_debit", "sort_code": "10-88-00", "line1": "1 High St"}
+        form |= {"postal_code": "CR0 1BD", "agreed": "yes"}
+        return local.pay(session, number, **(form | fields))
+
+    return pay
+
+
+def business_days_after(moment: int, days: int) -> int:
+    day = datetime.fromtimestamp(moment, UTC).replace(hour=0, minute=0, second=0)
+    while days:
+        day += timedelta(days=1)
+        days -= day.isoweekday() < 6
+    return int(day.timestamp())
+
+
+def happened(api: Any) -> list[str]:
+    listed = api.events.list({"limit": 100}).data
+    return [e.type for e in listed if not e.type.startswith(("product.", "price."))][::-1]
+
+
+def charged(api: Any, session: Any) -> Any:
+    paid = api.checkout.sessions.retrieve(session.id, {"expand": ["payment_intent.latest_charge"]})
+    return paid.payment_intent.latest_charge
+
+
+def mandate_of(api: Any, charge: Any) -> Any:
+    return api.mandates.retrieve(charge.payment_method_details.bacs_debit.mandate)
+
+
+def test_a_debit_is_submitted_and_nobody_knows_for_seven_business_days(
+    api: Any, local: Local, gift: Any, debit: Debit
+) -> None:
+    session = gift()
+
+    answer = debit(session)
+
+    assert answer.status_code == 303
+    done = api.checkout.sessions.retrieve(session.id, {"expand": ["payment_intent"]})
+    assert (done.status, done.payment_status) == ("complete", "unpaid")
+    assert done.payment_method_types == ["card", "bacs_debit"]
+    assert done.payment_intent.status == "processing"
+    charge = charged(api, session)
+    assert (charge.id[:3], charge.status, charge.paid) == ("py_", "pending", False)
+    assert (charge.balance_transaction, charge.amount) == (None, 2500)
+    assert charge.payment_method_details.bacs_debit.sort_code == "10-88-00"
+    assert mandate_of(api, charge).status == "pending"
+    due = business_days_after(charge.created, 7)
+    local.advance(to=due - 60)
+    assert mandate_of(api, charge).status == "active"
+    assert api.payment_intents.retrieve(done.payment_intent.id).status == "processing"
+    assert happened(api)[-1] == "mandate.updated"
+
+    local.advance(to=due)
+
+    assert api.checkout.sessions.retrieve(session.id).payment_status == "paid"
+    moved = api.balance_transactions.retrieve(charged(api, session).balance_transaction)
+    assert (moved.type, moved.reporting_category) == ("payment", "charge")
+    assert (moved.amount, moved.fee, moved.net) == (2500, 25, 2475)
+    assert happened(api) == [
+        "payment_intent.created",
+        "charge.pending",
+        "payment_intent.processing",
+        "checkout.session.completed",
+        "mandate.updated",
+        "charge.succeeded",
+        "payment_intent.succeeded",
+        "checkout.session.async_payment_succeeded",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "mandate"),
+    [
+        (NO_FUNDS, "insufficient_funds", "active"),
+        (UNAUTHORIZED, "debit_not_authorized", "inactive"),
+        (REFUSED, "debit_not_authorized", "inactive"),
+    ],
+)
+def test_a_debit_that_fails_takes_no_money_and_may_end_the_mandate(
+    api: Any, local: Local, gift: Any, debit: Debit, number: str, code: str, mandate: str
+) -> None:
+    session = gift()
+    debit(session, number)
+    intent = api.checkout.sessions.retrieve(session.id).payment_intent
+
+    local.advance(days=14)
+
+    failed = api.payment_intents.retrieve(intent, {"expand": ["latest_charge"]})
+    assert (failed.status, failed.last_payment_error.code) == ("requires_payment_method", code)
+    charge = failed.latest_charge
+    assert (charge.status, charge.failure_code, charge.balance_transaction) == (
+        "failed",
+        code,
+        None,
+    )
+    assert mandate_of(api, charge).status == mandate
+    session = api.checkout.sessions.retrieve(session.id)
+    assert (session.status, session.payment_status) == ("complete", "unpaid")
+    told = ["charge.failed", "payment_intent.payment_failed"]
+    assert [kind for kind in happened(api)[-5:] if kind in told] == told
+    assert happened(api)[-1] == "checkout.session.async_payment_failed"
+
+
+def test_an_account_number_that_cannot_be_is_refused_on_the_page(
+    api: Any, gift: Any, debit: Debit
+) -> None:
+    session = gift()
+    answer = debit(session, INVALID)
+    assert (answer.status_code, "not valid" in answer.text) == (402, True)
+    assert api.payment_intents.list().data == []
+    assert "Confirm that you may" in debit(session, agreed="").text
+    assert "no real account is accepted" in debit(session, "12345678").text
+
+
+def test_the_page_offers_what_the_account_has_and_the_session_allows(
+    api: Any, local: Local, gift: Any
+) -> None:
+    assert gift().payment_method_types == ["card"]
+    local.post("settings", bacs_debit=1)
+    assert gift(excluded_payment_method_types=["bacs_debit"]).payment_method_types == ["card"]
+    only = gift(allowed_payment_method_types=["bacs_debit"])
+    assert only.payment_method_types == ["bacs_debit"]
+    assert 'name="sort_code"' in local.http.get(only.url).text
+    both = gift()
+    assert 'name="cvc"' in local.http.get(both.url).text
+    assert 'name="sort_code"' in local.http.get(f"{both.url}?by=bacs_debit").text
+    euros = {"currency": "eur", "unit_amount": 900, "product_data": {"name": "Appeal"}}
+    assert gift(line_items=[{"price_data": euros}]).payment_method_types == ["card"]
+    with pytest.raises(stripe.InvalidRequestError, match="No valid payment method"):
+        gift(allowed_payment_method_types=["paypal"])
