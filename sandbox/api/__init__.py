@@ -12,8 +12,6 @@ from sandbox.api import (  # noqa: F401 - for what they register
     invoices,
     payment_intents,
     payment_methods,
-    payment_intents,
-    payment_methods,
     payouts,
     reading,
     refunds,
