@@ -17,10 +17,14 @@ from typing import Any, Final
 import httpx2
 
 from sandbox.kernel.store import Store
+from sandbox.kernel.versions import as_of
 
 logger = logging.getLogger(__name__)
 
-MODES: Final = ("normal", "drop", "duplicate", "shuffle", "duplicate_shuffle", "hold")
+# What becomes of events from now on; a bad signature is on whatever is sent while it is set.
+MODES: Final = (
+    "normal", "drop", "duplicate", "shuffle", "duplicate_shuffle", "hold", "delay", "bad_signature",
+)  # fmt: skip
 _TRIES: Final = 20
 _LONGEST_PAUSE: Final = 60.0
 _TIMEOUT: Final = 20.0
@@ -33,13 +37,16 @@ SELECT count(DISTINCT endpoint) FROM delivery WHERE event = ? AND endpoint NOT I
 (SELECT endpoint FROM delivery WHERE event = ? AND state = 'delivered')"""
 
 
-def sign(secret: str, body: bytes, moment: int) -> str:
-    """Return the `Stripe-Signature` header.
+def sign(secrets: str, body: bytes, moment: int) -> str:
+    """Return the `Stripe-Signature` header: one signature for each of the endpoint's secrets.
 
-    Source: https://docs.stripe.com/webhooks/signature#verify-manually
+    Source: https://docs.stripe.com/webhooks#roll-endpoint-secrets
     """
-    digest = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={moment},v1={digest}"
+    text = f"{moment}.".encode() + body
+    digests = [
+        hmac.new(each.encode(), text, hashlib.sha256).hexdigest() for each in secrets.split()
+    ]
+    return ",".join([f"t={moment}", *(f"v1={digest}" for digest in digests)])
 
 
 class Deliveries:
@@ -60,18 +67,20 @@ class Deliveries:
         """Say that something new may be due."""
         self._woken.set()
 
-    def set_mode(self, mode: str) -> None:
-        """Choose how the deliveries of coming events are treated."""
+    def set_mode(self, mode: str, *, delay: float, version: str) -> None:
+        """Choose how coming events are delivered: how late if delayed, and in which API version."""
         with self._lock:
-            self._store.set_setting("mode", mode)
+            for name, value in {"mode": mode, "delay": delay, "version": version}.items():
+                self._store.set_setting(name, value)
 
     def owe(self, event: str, endpoints: Iterable[str]) -> None:
         """Note a delivery of `event` to each endpoint, as the mode says."""
         mode = self._store.setting("mode", "normal")
         state = {"drop": "dropped", "hold": "held"}.get(mode, "pending")
         copies = 2 if mode.startswith("duplicate") else 1
+        delay = self._store.setting("delay", 0) if mode == "delay" else 0
         for endpoint in [endpoint for endpoint in endpoints for _ in range(copies)]:
-            late = random.uniform(0, _SHUFFLED_WITHIN) if "shuffle" in mode else 0  # noqa: S311
+            late = random.uniform(0, _SHUFFLED_WITHIN) if "shuffle" in mode else delay  # noqa: S311
             self._insert(event, endpoint, state, time.time() + late)
 
     def resend(self, event: str) -> None:
@@ -87,6 +96,16 @@ class Deliveries:
         with self._lock:
             self._store.db.execute(sql, (time.time(),))
         self.wake()
+
+    def roll(self, endpoint: str, secret: str) -> None:
+        """Sign with a new secret as well as the old, until `expire`."""
+        sql = "UPDATE secret SET value = ? || ' ' || value WHERE endpoint = ?"
+        self._store.db.execute(sql, (secret, endpoint))
+
+    def expire(self, endpoint: str) -> None:
+        """Sign with the newest secret only."""
+        sql = "UPDATE secret SET value = substr(value, 1, instr(value || ' ', ' ') - 1)"
+        self._store.db.execute(f"{sql} WHERE endpoint = ?", (endpoint,))
 
     def forget(self, endpoint: str) -> None:
         """Owe nothing more to an endpoint that is gone."""
@@ -149,10 +168,19 @@ class Deliveries:
                 if row is None:
                     return False
                 seq, event, endpoint, tries, secret = row
-                body = json.dumps(self._store.get(event), indent=2).encode()
-                url = (self._store.get(endpoint) or {})["url"]
+                body, url = self._written(event, endpoint)
+                if self._store.setting("mode", "normal") == "bad_signature":
+                    secret = secret[::-1]
             self._note(seq, event, tries + 1, _post(client, url, secret, body))
             return True
+
+    def _written(self, event: str, endpoint: str) -> tuple[bytes, str]:
+        """Return what an endpoint is sent, in its own API version, and where."""
+        doc, to = self._store.get(event) or {}, self._store.get(endpoint) or {}
+        version = self._store.setting("version", "") or to["api_version"] or doc["api_version"]
+        if version != doc["api_version"]:
+            doc = as_of(self._store, doc, version)
+        return json.dumps(doc, indent=2).encode(), to["url"]
 
     def _note(self, seq: int, event: str, tries: int, result: str) -> None:
         """Write down how it went; if badly, try again after 1, 2, 4… seconds, twenty times in all.
@@ -170,11 +198,11 @@ class Deliveries:
                 self._store.save(doc | {"pending_webhooks": unheard})
 
 
-def _post(client: httpx2.Client, url: str, secret: str, body: bytes) -> str:
+def _post(client: httpx2.Client, url: str, secrets: str, body: bytes) -> str:
     """Send once; return `2xx`, or what came instead."""
     headers = {
         "Content-Type": "application/json; charset=utf-8",
-        "Stripe-Signature": sign(secret, body, int(time.time())),
+        "Stripe-Signature": sign(secrets, body, int(time.time())),
         "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
     }
     try:

@@ -1,6 +1,7 @@
 """The control API, `/_sandbox/…`: what no real Stripe has. Loopback only, so it asks for no key.
 
-Every call answers with the state afterwards, as JSON; a form is sent back to the console.
+Every call answers with the state afterwards, as JSON, and with what only it can tell; a form is
+sent back to the console.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,14 +12,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from sandbox.api.webhook_endpoints import roll_secret
 from sandbox.engine import account, balance, dispute, mandate, method, payout, refund
 from sandbox.errors import StripeError
 from sandbox.kernel.deliveries import MODES
 from sandbox.kernel.faults import FAULTS, Fault
+from sandbox.kernel.store import Doc
+from sandbox.kernel.versions import OLDER
 from sandbox.kernel.world import World
 from sandbox.pages.render import Given, given
 
 _DAY = 24 * 3600
+Lever = Callable[[World, Given], Given | None]
 _YES = {True, "true", "1", "on", "yes"}
 
 
@@ -55,10 +60,21 @@ def advance(world: World, given: Given) -> None:
 
 
 def set_mode(world: World, given: Given) -> None:
-    """Choose how events are delivered from now on."""
-    if given["mode"] not in MODES:
+    """Choose how events are delivered from now on: `mode`, `delay` in seconds, API `version`."""
+    mode, version = given.get("mode", "normal"), given.get("version", "")
+    if mode not in MODES:
         raise ValueError(f"mode is one of {', '.join(MODES)}")
-    world.deliveries.set_mode(given["mode"])
+    if version not in {"", *OLDER}:
+        raise ValueError(f"version is one of {', '.join(OLDER)}")
+    world.deliveries.set_mode(mode, delay=float(given.get("delay") or 0), version=version)
+
+
+def roll(world: World, given: Given) -> Given:
+    """Give an endpoint a new secret, told here; the old one goes on for `hours`, 24 unless told."""
+    with world.changing():
+        endpoint = world.get("webhook_endpoint", given["id"])
+        secret = roll_secret(world, endpoint, hours=float(given.get("hours", 24)))
+    return {"secret": secret}
 
 
 def fail_next(world: World, given: Given) -> None:
@@ -93,15 +109,19 @@ def _keep(world: World, name: str, value: int) -> None:
     world.store.set_setting(name, value)
 
 
-def _money(act: Callable[..., object], name: str, *more: str) -> Callable[[World, Given], None]:
-    """Return the lever that acts on the `name` in the path, by those of `more` that are given."""
+def _money(act: Callable[..., Doc], name: str, *more: str) -> Lever:
+    """Return the lever that acts on the `name` that is given, by those of `more` that are.
 
-    def lever(world: World, given: Given) -> None:
+    It tells the `id` of what it made or changed.
+    """
+
+    def lever(world: World, given: Given) -> Given:
         with world.changing():
             options = {key: given[key] for key in more if given.get(key)}
             if "amount" in options:
                 options["amount"] = int(options["amount"])
-            act(world, world.get(name, given.get("id") or given[name]), **options)
+            found = world.get(name, given.get("id") or given[name])
+            return {"id": act(world, found, **options)["id"]}
 
     return lever
 
@@ -135,7 +155,7 @@ _ACTS: Final[dict[str, Callable[[World, str, int], None]]] = {
     "payouts": lambda world, _, on: payout.schedule(world, on),
     "payouts_enabled": lambda world, _, on: account.set_payouts_enabled(world, on),
 }
-LEVERS: Final[dict[str, Callable[[World, Given], None]]] = {
+LEVERS: Final[dict[str, Lever]] = {
     "advance": advance,
     "balance/adjust": adjust,
     "charges/{id}/warn": _money(dispute.warn, "charge", "fraud_type"),
@@ -155,21 +175,20 @@ LEVERS: Final[dict[str, Callable[[World, Given], None]]] = {
     "refunds/{id}/fail": _money(refund.fail, "refund", "reason"),
     "reset": lambda world, given: world.reset(keep_endpoints=given.get("keep_endpoints") in _YES),
     "settings": set_settings,
+    "webhook_endpoints/{id}/roll": roll,
 }
 
 
-def _door(
-    world: World, lever: Callable[[World, Given], None]
-) -> Callable[[Request], Awaitable[Response]]:
+def _door(world: World, lever: Lever) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
-            await run_in_threadpool(lever, world, await given(request))
+            told = await run_in_threadpool(lever, world, await given(request))
         except StripeError as problem:
             return JSONResponse({"error": str(problem)}, 400)
         except (KeyError, TypeError, ValueError) as problem:
             return JSONResponse({"error": f"{type(problem).__name__}: {problem}"}, 400)
         if "form" in request.headers.get("content-type", ""):
             return RedirectResponse("/", 303)
-        return JSONResponse(await run_in_threadpool(state, world))
+        return JSONResponse(await run_in_threadpool(state, world) | (told or {}))
 
     return endpoint

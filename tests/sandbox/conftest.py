@@ -1,5 +1,6 @@
 """The sandbox as a process of its own, met as the product meets Stripe: by the SDK over HTTP."""
 
+import json
 import os
 import signal
 import subprocess
@@ -146,6 +147,8 @@ class Inbox:
     url: str = ""
     secret: str = ""
     failures: int = 0
+    headers: list[str] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
     received: list[Any] = field(default_factory=list)
 
     def types(self) -> list[str]:
@@ -165,7 +168,15 @@ def inbox(api: Any, local: Local) -> Iterator[Inbox]:
                 status = 500
             else:
                 header = self.headers["Stripe-Signature"]
-                inbox.received.append(stripe.Webhook.construct_event(body, header, inbox.secret))
+                inbox.headers.append(header)
+                inbox.bodies.append(json.loads(body))
+                try:
+                    stripe.WebhookSignature.verify_header(body.decode(), header, inbox.secret)
+                    if inbox.bodies[-1]["object"] == "event":  # the SDK reads thin ones elsewhere
+                        event = stripe.Webhook.construct_event(body, header, inbox.secret)
+                        inbox.received.append(event)
+                except stripe.SignatureVerificationError:
+                    status = 400
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -1,10 +1,13 @@
 """Events reach their endpoint: signed, retried, and as unreliably as one asks for."""
 
+import json
 from collections import Counter
 from typing import Any
 
 import pytest
+import stripe
 
+from sandbox.kernel.versions import OLDER
 from tests.sandbox.conftest import Inbox, Local
 
 
@@ -90,6 +93,115 @@ def test_held_events_come_when_they_are_released(api: Any, local: Local, inbox: 
     assert local.post("deliveries/release")["deliveries"]["held"] == 0
     local.post("deliveries/wait", timeout=5)
     assert inbox.types() == ["customer.created"]
+
+
+def test_delayed_events_come_so_many_seconds_later(api: Any, local: Local, inbox: Inbox) -> None:
+    local.post("deliveries", mode="delay", delay=0.4)
+    api.customers.create({"name": "Ada"})
+    assert local.post("deliveries/wait", timeout=0.1)["deliveries"]["pending"] == 1
+    assert local.post("deliveries/wait", timeout=5)["deliveries"]["pending"] == 0
+    assert inbox.types() == ["customer.created"]
+
+
+def test_a_bad_signature_is_refused_and_the_event_comes_well_signed_later(
+    api: Any, local: Local, inbox: Inbox
+) -> None:
+    local.post("deliveries", mode="bad_signature")
+    api.customers.create({"name": "Ada"})
+    assert local.post("deliveries/wait", timeout=0.3)["deliveries"]["pending"] == 1
+    assert inbox.received == []
+    assert len(inbox.headers) == 1
+    local.post("deliveries", mode="normal")
+    assert local.post("deliveries/wait", timeout=5)["deliveries"]["pending"] == 0
+    assert inbox.types() == ["customer.created"]
+
+
+def test_while_a_secret_is_rolled_events_are_signed_with_both(
+    api: Any, local: Local, inbox: Inbox
+) -> None:
+    (endpoint,) = api.webhook_endpoints.list().data
+    new = local.post(f"webhook_endpoints/{endpoint.id}/roll", hours=24)["secret"]
+    api.customers.create({"name": "Ada"})
+    local.post("deliveries/wait", timeout=5)
+    local.advance(days=1)
+    old, inbox.secret = inbox.secret, new
+    api.customers.create({"name": "Bob"})
+    local.post("deliveries/wait", timeout=5)
+    both, one = inbox.headers
+    assert [header.count("v1=") for header in (both, one)] == [2, 1]
+    assert inbox.types() == ["customer.created", "customer.created"]
+    body = json.dumps(inbox.bodies[1], indent=2)
+    with pytest.raises(stripe.SignatureVerificationError):
+        stripe.Webhook.construct_event(body, one, old)
+
+
+def test_a_secret_may_be_rolled_at_once(api: Any, local: Local, inbox: Inbox) -> None:
+    (endpoint,) = api.webhook_endpoints.list().data
+    inbox.secret = local.post(f"webhook_endpoints/{endpoint.id}/roll", hours=0)["secret"]
+    api.customers.create({"name": "Ada"})
+    local.post("deliveries/wait", timeout=5)
+    assert [header.count("v1=") for header in inbox.headers] == [1]
+    assert inbox.types() == ["customer.created"]
+
+
+def test_an_endpoint_of_2020_is_sent_the_shapes_of_2020(
+    api: Any, local: Local, inbox: Inbox, subscribe: Any
+) -> None:
+    (endpoint,) = api.webhook_endpoints.list().data
+    api.webhook_endpoints.delete(endpoint.id)
+    old = {"url": inbox.url, "enabled_events": ["*"], "api_version": "2020-03-02"}
+    inbox.secret = api.webhook_endpoints.create(old).secret
+    subscription = subscribe()
+    api.refunds.create({"charge": api.charges.list().data[0].id, "amount": 100})
+    local.post("deliveries/wait", timeout=10)
+    told = {body["type"]: body["data"]["object"] for body in inbox.bodies}
+    assert {body["api_version"] for body in inbox.bodies} == {"2020-03-02"}
+    then = told["customer.subscription.created"]
+    (item,) = subscription["items"].data
+    assert then["current_period_end"] == item.current_period_end
+    assert "current_period_end" not in then["items"]["data"][0]
+    assert then["plan"]["id"] == item.plan.id
+    bill, charge = told["invoice.paid"], told["charge.refunded"]
+    assert (bill["subscription"], bill["paid"]) == (subscription.id, True)
+    assert (bill["charge"], bill["payment_intent"]) == (charge["id"], charge["payment_intent"])
+    assert not {"parent"} & (bill.keys() | bill["lines"]["data"][0].keys())
+    assert bill["lines"]["data"][0]["price"]["id"] == item.price.id
+    assert charge["invoice"] == bill["id"]
+    assert [each["amount"] for each in charge["refunds"]["data"]] == [100]
+    assert told["payment_intent.succeeded"]["charges"]["data"][0]["id"] == charge["id"]
+
+
+@pytest.mark.parametrize("version", OLDER)
+def test_every_older_version_can_be_sent_to_anybody_and_is_still_signed(
+    api: Any, local: Local, inbox: Inbox, subscribe: Any, version: str
+) -> None:
+    subscribe()
+    local.post("deliveries", version=version)
+    for event in api.events.list({"limit": 100}).data:
+        local.post(f"events/{event.id}/resend")
+    local.post("deliveries/wait", timeout=10)
+    assert local.state()["deliveries"]["pending"] == 0
+
+
+def test_a_thin_event_says_only_what_to_look_at(api: Any, local: Local, inbox: Inbox) -> None:
+    local.post("deliveries", version="thin")
+    customer = api.customers.create({"name": "Ada"})
+    local.post("deliveries/wait", timeout=5)
+    (body,) = inbox.bodies
+    assert (body["object"], body["type"]) == ("v2.core.event", "v1.customer.created")
+    assert body["related_object"]["id"] == customer.id
+    assert "data" not in body
+
+
+def test_three_changes_in_one_second_are_three_events_and_the_last_one_holds(
+    api: Any, local: Local, inbox: Inbox
+) -> None:
+    customer = api.customers.create({"name": "Ada"})
+    for name in ("Bob", "Cat", "Dan"):
+        api.customers.update(customer.id, {"name": name})
+    local.post("deliveries/wait", timeout=5)
+    assert [body["data"]["object"]["name"] for body in inbox.bodies] == ["Ada", "Bob", "Cat", "Dan"]
+    assert api.customers.retrieve(customer.id).name == "Dan"
 
 
 def test_groups_of_events_are_listed_by_their_common_beginning(
