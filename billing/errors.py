@@ -8,6 +8,8 @@
     │   ├── ClosedAppealError
     │   ├── AmountError
     │   ├── AlreadySubscribedError
+    │   │   ├── PaymentDueError     they have, and its last payment is still to be made
+    │   │   └── AwaitingBankError   they will have, once their bank has paid
     │   ├── AddressError
     │   └── TooManyAttemptsError
     ├── StripeUnavailableError  Stripe did not answer, or its answer is lost: the outcome is unknown
@@ -54,6 +56,14 @@ class AlreadySubscribedError(RefusedError):
     """The reader already has a live subscription to this plan."""
 
 
+class PaymentDueError(AlreadySubscribedError):
+    """They have it, and its last payment is still to be made: that one, and no second."""
+
+
+class AwaitingBankError(AlreadySubscribedError):
+    """They will have it once their bank has paid; paying again would be paying twice."""
+
+
 class AddressError(RefusedError):
     """What was typed is no e-mail address."""
 
@@ -71,7 +81,15 @@ class TooManyAttemptsError(RefusedError):
 
 
 class StripeUnavailableError(BillingError):
-    """Stripe did not answer, or its answer was lost: the outcome is unknown."""
+    """Stripe did not answer, or its answer was lost: the outcome is unknown.
+
+    Attributes:
+        kept: Stripe answers this idempotency key with this failure for a day.
+    """
+
+    def __init__(self, message: str, *, kept: bool = False) -> None:
+        super().__init__(message)
+        self.kept = kept
 
 
 class StripeRefusedError(BillingError):

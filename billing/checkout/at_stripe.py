@@ -13,7 +13,7 @@ from billing.checkout.tokens import return_token
 from billing.context import Context
 from billing.errors import StripeRefusedError
 from billing.models import Checkout, CheckoutKind, CheckoutStatus, Command
-from billing.stripe_gateway import commands
+from billing.stripe_gateway import commands, made
 from billing.stripe_gateway.client import APP
 
 _OPEN: Final = "checkout.open"
@@ -52,18 +52,8 @@ def open_session(context: Context, checkout_id: UUID, command_id: UUID) -> str:
         StripeUnavailableError: the outcome is unknown; asking again opens no second session.
         StripeRefusedError: Stripe said no; the checkout has failed.
     """
-    gateway = context.gateway
     try:
-        theirs = commands.ask(
-            context.db,
-            command_id,
-            lambda params, options: gateway.ask(
-                lambda: gateway.client.v1.checkout.sessions.create(
-                    cast("Any", params), cast("Any", options)
-                )
-            ),
-            clock=context.clock,
-        )
+        theirs = commands.ask(context.db, command_id, _opening(context), clock=context.clock)
     except StripeRefusedError as refused:
         if refused.missing == "customer":
             return open_session(context, checkout_id, _as_new_customer(context, command_id))
@@ -74,6 +64,28 @@ def open_session(context: Context, checkout_id: UUID, command_id: UUID) -> str:
         checkout = session.get_one(Checkout, checkout_id)
         checkout.stripe_session_id, checkout.stripe_url = theirs.id, theirs.url or ""
         return checkout.stripe_url
+
+
+def finish_opening(context: Context, command: Command) -> None:
+    """Learn what became of an opening nobody waits for any more.
+
+    Raises:
+        StripeUnavailableError, StripeRefusedError, BusyError: as `open_session`.
+    """
+    open_session(context, UUID(command.subject), command.id)
+
+
+def _opening(context: Context) -> commands.Way[Any]:
+    gateway = context.gateway
+    return commands.Way(
+        call=lambda params, options: gateway.ask(
+            lambda: gateway.client.v1.checkout.sessions.create(
+                cast("Any", params), cast("Any", options)
+            )
+        ),
+        look=lambda command: made.session(gateway, command),
+        lasting=False,  # the page would have run out by then
+    )
 
 
 def _as_new_customer(context: Context, command_id: UUID) -> UUID:

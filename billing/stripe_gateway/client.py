@@ -56,7 +56,7 @@ class Gateway:
         except (stripe.AuthenticationError, stripe.PermissionError) as error:
             raise StripeUnavailableError(f"the key was refused: {_in_short(error)}") from error
         except stripe.StripeError as error:
-            raise StripeUnavailableError(_in_short(error)) from error
+            raise StripeUnavailableError(_in_short(error), kept=_kept(error)) from error
 
     def ask_for(self, question: Callable[[], Answer]) -> Answer | None:
         """Ask for one object; None where Stripe has no such object.
@@ -77,6 +77,12 @@ def _missing(error: stripe.StripeError) -> str:
     if not isinstance(error, stripe.InvalidRequestError) or error.code != "resource_missing":
         return ""
     return error.param or "id"
+
+
+def _kept(error: stripe.StripeError) -> bool:
+    """Whether this failure was first answered to an earlier request with the same key."""
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    return headers.get("idempotent-replayed") == "true"
 
 
 def _in_short(error: stripe.StripeError) -> str:

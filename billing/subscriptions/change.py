@@ -5,9 +5,11 @@ from uuid import UUID
 
 from billing import audit, rate_limits
 from billing.context import Context
-from billing.errors import RefusedError
-from billing.models import Subscription
-from billing.stripe_gateway import commands
+from billing.errors import RefusedError, StripeRefusedError
+from billing.models import Command, Subscription
+from billing.stripe_gateway import commands, read
+from billing.stripe_gateway.client import Gateway
+from billing.stripe_gateway.types import StripeSubscription
 from billing.subscriptions.follow import look_again
 
 _END: Final = "subscription.cancel_at_period_end"
@@ -51,19 +53,41 @@ def _update(
         if ours.status.ended:
             raise RefusedError("this subscription is already over")
         stripe_id = ours.stripe_subscription_id
+        commands.supersede(session, subject=stripe_id)  # the last word counts
         command = commands.decide(session, kind, subject=stripe_id, params=params, now=now)
         audit.record(session, actor=f"reader:{reader_id}", action=kind, subject=stripe_id, now=now)
         session.flush()
         command_id = command.id
+    _ask(context, command_id, stripe_id)
+
+
+def finish_change(context: Context, command: Command) -> None:
+    """Learn what became of a change nobody waits for any more.
+
+    Raises:
+        StripeRefusedError, StripeUnavailableError, BusyError: as Stripe answers.
+    """
+    _ask(context, command.id, command.subject)
+
+
+def _ask(context: Context, command_id: UUID, stripe_id: str) -> None:
     gateway = context.gateway
-    commands.ask(
-        context.db,
-        command_id,
-        lambda frozen, options: gateway.ask(
+    way = commands.Way(
+        call=lambda frozen, options: gateway.ask(
             lambda: gateway.client.v1.subscriptions.update(
                 stripe_id, cast("Any", frozen), cast("Any", options)
             )
         ),
-        clock=context.clock,
+        look=lambda command: _as_asked(gateway, command),
+        lasting=True,  # who asked to end it a day ago must not be charged again
     )
+    commands.ask(context.db, command_id, way, clock=context.clock)
     look_again(context, stripe_id)
+
+
+def _as_asked(gateway: Gateway, command: Command) -> StripeSubscription | None:
+    """Return the subscription if it already is as a command would have it."""
+    theirs = read.subscription(gateway, command.subject)
+    if theirs is None or theirs.status.ended:
+        raise StripeRefusedError(f"{command.subject} is already over")
+    return theirs if (theirs.ends_on is not None) == (command.kind == _END) else None
