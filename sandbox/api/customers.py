@@ -5,7 +5,7 @@ Source: https://docs.stripe.com/api/customers
 
 from sandbox.engine.customer import new_customer
 from sandbox.engine.method import set_default
-from sandbox.engine.subscription import end
+from sandbox.engine.subscription import ENDED, end
 from sandbox.kernel.calls import Call, operation
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
@@ -50,6 +50,6 @@ def delete_customer(world: World, call: Call) -> Doc:
     """
     customer = world.get("customer", call.id)
     for subscription in world.store.find("subscription", {"customer": customer["id"]}):
-        if subscription["status"] not in {"canceled", "incomplete_expired"}:
+        if subscription["status"] not in ENDED:
             end(world, subscription, reason="cancellation_requested")
     return world.delete(customer, event="customer.deleted")

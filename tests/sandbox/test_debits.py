@@ -13,6 +13,7 @@ from tests.sandbox.conftest import Local
 PAID, NO_FUNDS, UNAUTHORIZED = "00012345", "22222227", "33333335"
 REFUSED, INVALID = "00033333", "00044444"
 Debit = Callable[..., httpx2.Response]
+Offer = Callable[..., Any]
 
 
 @pytest.fixture
@@ -26,6 +27,24 @@ def debit(local: Local) -> Debit:
         return local.pay(session, number, **(form | fields))
 
     return pay
+
+
+@pytest.fixture
+def offer(api: Any, gift: Any) -> Offer:
+    """Open a payment page for a subscription."""
+
+    def open_page(**more: Any) -> Any:
+        price = api.prices.create(
+            {
+                "currency": "gbp",
+                "unit_amount": 500,
+                "recurring": {"interval": "month"},
+                "product_data": {"name": "Digital"},
+            }
+        )
+        return gift(mode="subscription", line_items=[{"price": price.id, "quantity": 1}], **more)
+
+    return open_page
 
 
 def business_days_after(moment: int, days: int) -> int:
@@ -151,3 +170,70 @@ def test_the_page_offers_what_the_account_has_and_the_session_allows(
     assert gift(line_items=[{"price_data": euros}]).payment_method_types == ["card"]
     with pytest.raises(stripe.InvalidRequestError, match="No valid payment method"):
         gift(allowed_payment_method_types=["paypal"])
+
+
+def test_a_subscription_paid_by_debit_is_active_at_once_and_its_invoice_open_until_the_bank_pays(
+    api: Any, local: Local, offer: Offer, debit: Debit
+) -> None:
+    page = offer()
+    debit(page)
+    session = api.checkout.sessions.retrieve(page.id)
+    begun = api.subscriptions.retrieve(session.subscription)
+    assert (session.payment_status, begun.status) == ("unpaid", "active")
+    method = api.payment_methods.retrieve(begun.default_payment_method)
+    assert (method.type, method.customer) == ("bacs_debit", session.customer)
+    bill = api.invoices.retrieve(session.invoice)
+    assert (bill.status, bill.attempt_count, bill.amount_remaining) == ("open", 1, 500)
+
+    local.advance(days=14)
+
+    bill = api.invoices.retrieve(session.invoice)
+    assert (bill.status, bill.attempt_count, bill.amount_paid) == ("paid", 1, 500)
+    assert api.checkout.sessions.retrieve(session.id).payment_status == "paid"
+    assert api.subscriptions.retrieve(begun.id).status == "active"
+
+
+def test_a_first_debit_that_fails_leaves_the_subscription_past_due(
+    api: Any, local: Local, offer: Offer, debit: Debit
+) -> None:
+    page = offer()
+    debit(page, UNAUTHORIZED)
+    local.advance(days=11)
+    session = api.checkout.sessions.retrieve(page.id)
+    assert api.subscriptions.retrieve(session.subscription).status == "past_due"
+    assert api.invoices.retrieve(session.invoice).status == "open"
+    assert session.payment_status == "unpaid"
+
+
+def test_a_renewal_is_debited_with_nobody_there_and_takes_four_business_days(
+    api: Any, local: Local, offer: Offer, debit: Debit
+) -> None:
+    page = offer()
+    debit(page)
+    ident = api.checkout.sessions.retrieve(page.id).subscription
+    local.advance(to=api.subscriptions.retrieve(ident)["items"].data[0].current_period_end + 3600)
+    renewed = api.subscriptions.retrieve(ident, {"expand": ["latest_invoice"]})
+    assert (renewed.status, renewed.latest_invoice.status) == ("active", "open")
+    [charge] = api.charges.list({"limit": 1}).data
+    assert charge.status == "pending"
+    due = business_days_after(charge.created, 4)
+    local.advance(to=due - 60)
+    assert api.invoices.retrieve(renewed.latest_invoice.id).status == "open"
+    local.advance(to=due)
+    assert api.invoices.retrieve(renewed.latest_invoice.id).status == "paid"
+
+
+def test_without_a_mandate_a_renewal_fails_at_once_and_no_charge_is_made(
+    api: Any, local: Local, offer: Offer, debit: Debit
+) -> None:
+    page = offer()
+    debit(page)
+    local.advance(days=14)
+    ident = api.checkout.sessions.retrieve(page.id).subscription
+    [charge] = api.charges.list().data
+    local.post(f"mandates/{mandate_of(api, charge).id}/cancel")
+    local.advance(to=api.subscriptions.retrieve(ident)["items"].data[0].current_period_end + 3600)
+    assert api.subscriptions.retrieve(ident).status == "past_due"
+    [failed] = api.payment_intents.list({"limit": 1}).data
+    assert failed.last_payment_error.code == "payment_intent_mandate_invalid"
+    assert [c.id for c in api.charges.list().data] == [charge.id]
