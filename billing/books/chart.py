@@ -8,6 +8,7 @@ from typing import Final
 STRIPE: Final = "1240"
 IN_TRANSIT: Final = "1241"
 UNALLOCATED: Final = "2130"
+OPENING: Final = "3900"
 FEES_SUBSCRIPTIONS: Final = "7901"
 FEES_GIFTS: Final = "7902"
 DISPUTE_FEES: Final = "7903"

@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from billing.books.opening import opened_at
 from billing.books.posting import post_balance_transaction
 from billing.db import insert_ignore
 from billing.models import BalanceTransaction, Payment, PaymentPurpose, Refund
@@ -30,6 +31,9 @@ def record_movement(
     Returns:
         Whether it is in the books now; False while its payment is new and nobody can place it.
     """
+    opened = opened_at(session)
+    if opened is not None and theirs.created <= opened:
+        return True  # it is in the opening balance
     if payment is not None and may_yet_be_placed(payment, now):
         return False
     session.execute(

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from billing.books import chart
 from billing.books.ledger import account_balance
+from billing.books.opening import SOURCE as OPENED
 from billing.books.posting import PAYOUTS, SOURCE
 from billing.models import Account, BalanceTransaction, JournalEntry, Posting
 from billing.money import Money
@@ -170,6 +171,7 @@ def _checks_of_balance(
 ) -> Iterator[Check]:
     moved = posted.get(chart.STRIPE, 0) + posted.get(chart.IN_TRANSIT, 0)
     opening = account_balance(session, chart.STRIPE, currency=currency, until=month.first)
+    opening += _opened_in(session, month, currency)
     closing = account_balance(session, chart.STRIPE, currency=currency, until=month.after)
     net = Money(totals.net - paid_out.fee, currency)
     yield Check(f"{chart.STRIPE} Stripe balance: net, before payouts", net, Money(moved, currency))
@@ -178,6 +180,22 @@ def _checks_of_balance(
         Money(opening + totals.net + paid_out.net, currency),
         Money(closing, currency),
     )
+
+
+def _opened_in(session: Session, month: Month, currency: str) -> int:
+    """Return what Stripe held where the books were opened in the midst of a month."""
+    opened = (
+        sa.select(sa.func.coalesce(sa.func.sum(Posting.amount), 0))
+        .join(JournalEntry, JournalEntry.id == Posting.entry_id)
+        .where(
+            JournalEntry.source_kind == OPENED,
+            Posting.account_code == chart.STRIPE,
+            Posting.currency == currency,
+            Posting.day >= month.first,
+            Posting.day < month.after,
+        )
+    )
+    return int(session.scalar(opened) or 0)
 
 
 def _ledger_by_account(session: Session, month: Month) -> dict[tuple[str, str], int]:
