@@ -62,12 +62,25 @@ class Paywall(BaseModel):
     origins: tuple[str, ...] = ()  # pages elsewhere whose scripts may ask the check (CORS)
 
 
+class Reconciliation(BaseModel):
+    """How far the nightly comparison with Stripe may go without a person."""
+
+    # Of more readers' access or mail than these, nothing is changed until somebody agrees.
+    most_readers: int = Field(default=25, ge=0)
+
+
 class Giving(BaseModel):
     """What a single gift may be, in pence, and how often one visitor may start one."""
 
     minimum: int = Field(default=200, ge=30)  # Stripe takes no less than 30p
     maximum: int = Field(default=5_000_00, le=999_999_99)
     starts_per_hour: int = Field(default=12, ge=1)  # card testing
+
+
+class Checkout(BaseModel):
+    """How readers may pay on Stripe's page; each must be switched on at Stripe too."""
+
+    methods: tuple[Literal["card", "bacs_debit"], ...] = Field(default=("card",), min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +124,8 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     paywall: Paywall = Paywall()
     giving: Giving = Giving()
+    checkout: Checkout = Checkout()
+    reconciliation: Reconciliation = Reconciliation()
 
     @field_validator("stripe_webhook_secrets", mode="before")
     @classmethod

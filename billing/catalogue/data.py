@@ -149,6 +149,14 @@ class ForeignRule(_Item):
     account: AccountCode
 
 
+class AdoptedPrice(_Item):
+    """A price readers paid before this system: which of our plans it is, in which band."""
+
+    stripe_price: Text
+    plan: Key
+    band: Key
+
+
 class Catalogue(_Item):
     """Everything on sale, and everything asked for."""
 
@@ -158,6 +166,7 @@ class Catalogue(_Item):
     other_ways: tuple[OtherWay, ...] = ()
     shop: Shop
     foreign: tuple[ForeignRule, ...] = ()
+    adopted_prices: tuple[AdoptedPrice, ...] = ()
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -170,6 +179,10 @@ class Catalogue(_Item):
         _refuse_twice("appeal key", (appeal.key for appeal in self.appeals))
         rules = (f"{rule.metadata_key}={rule.metadata_value}" for rule in self.foreign)
         _refuse_twice("foreign rule", rules)
+        _refuse_twice("adopted price", (price.stripe_price for price in self.adopted_prices))
+        for adopted in self.adopted_prices:
+            if adopted.plan not in {plan.key for plan in self.plans}:
+                raise ValueError(f"{adopted.stripe_price} is adopted as no plan: {adopted.plan!r}")
         _refuse_unknown_successor(self.appeals)
         _refuse_split_fund(self.appeals)
         return self

@@ -104,6 +104,16 @@ def update_product(gateway: Gateway, product_id: str, *, name: str) -> None:
     )
 
 
+def price(gateway: Gateway, price_id: str) -> StripePrice | None:
+    """Read one price; None where Stripe has no such price.
+
+    Raises:
+        StripeRefusedError, StripeUnavailableError: as `Gateway.ask`.
+    """
+    found = gateway.ask_for(lambda: gateway.client.v1.prices.retrieve(price_id))
+    return None if found is None else _price_of(found)
+
+
 def prices_named(gateway: Gateway, lookup_keys: Collection[str]) -> dict[str, StripePrice]:
     """Read the prices that have these lookup keys, by lookup key.
 
