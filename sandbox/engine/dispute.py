@@ -16,7 +16,7 @@ _TO_ANSWER: Final = 9
 _INQUIRY_LASTS: Final = 120
 
 # Where each status may lead. Source: https://docs.stripe.com/disputes/how-disputes-work
-_NEXT: Final[Mapping[str, frozenset[str]]] = {
+NEXT: Final[Mapping[str, frozenset[str]]] = {
     "warning_needs_response": frozenset(
         ["warning_under_review", "warning_closed", "needs_response", "prevented"]
     ),
@@ -124,7 +124,7 @@ def become(world: World, dispute: Doc, status: str, fields: Mapping[str, Any] | 
     Source: https://docs.stripe.com/disputes/how-disputes-work
     """
     was = dispute["status"]
-    if status not in _NEXT.get(was, frozenset()) and not (fields and status == was):
+    if status not in NEXT.get(was, frozenset()) and not (fields and status == was):
         raise invalid(f"A dispute that is {was} cannot become {status}.", param="status")
     dispute = dispute | world.change(
         dispute,

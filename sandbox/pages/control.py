@@ -6,6 +6,7 @@ sent back to the console.
 
 from collections.abc import Awaitable, Callable
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -44,7 +45,9 @@ def state(world: World) -> Given:
             "offset": world.clock.offset,
             "deliveries": world.deliveries.summary(),
             "counts": world.store.counts(),
-            "settings": {name: world.store.setting(name, SETTINGS[name]) for name in SETTINGS},
+            "settings": {
+                name: world.store.setting(name, default) for name, (default, _) in SETTINGS.items()
+            },
         }
 
 
@@ -141,15 +144,15 @@ def pay_out(world: World, _: Given) -> None:
         payout.pay_out(world)
 
 
-# What `settings` sets, a number each, and what they are until then.
-SETTINGS: Final[dict[str, int]] = {
-    "after_retries": 0,
-    "bacs_debit": 0,
-    "payouts": 0,
-    "payouts_enabled": 1,
-    "settle_seconds": 0,
-    "slow_refunds": 0,
-    "upcoming_days": 7,
+# What `settings` sets: what each is until then, and what it means.
+SETTINGS: Final[dict[str, tuple[int, str]]] = {
+    "after_retries": (0, "0: a subscription ends after its last retry; 1: unpaid; 2: past due"),
+    "bacs_debit": (0, "1: the account takes Bacs Direct Debit"),
+    "payouts": (0, "1: a payout each business day; 0: none"),
+    "payouts_enabled": (1, "0: Stripe pays nothing out"),
+    "settle_seconds": (0, "seconds until a charge has its fee"),
+    "slow_refunds": (0, "1: refunds to cards take days too"),
+    "upcoming_days": (7, "days before a renewal at which it is announced"),
 }
 _ACTS: Final[dict[str, Callable[[World, str, int], None]]] = {
     "payouts": lambda world, _, on: payout.schedule(world, on),
@@ -188,7 +191,7 @@ def _door(world: World, lever: Lever) -> Callable[[Request], Awaitable[Response]
         except (KeyError, TypeError, ValueError) as problem:
             return JSONResponse({"error": f"{type(problem).__name__}: {problem}"}, 400)
         if "form" in request.headers.get("content-type", ""):
-            return RedirectResponse("/", 303)
+            return RedirectResponse(f"/?{urlencode(told or {})}", 303)
         return JSONResponse(await run_in_threadpool(state, world) | (told or {}))
 
     return endpoint

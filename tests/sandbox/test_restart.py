@@ -57,6 +57,25 @@ def test_the_console_shows_events_and_moves_time(api: Any, local: Local) -> None
     assert local.state()["now"] >= before + 86400
 
 
+def test_the_console_moves_money_and_says_what_only_it_can_tell(
+    api: Any, local: Local, gift: Any
+) -> None:
+    local.pay(gift())
+    charge = api.charges.list().data[0]
+    page = local.http.get(f"{local.url}/").text
+    assert f'name="charge" value="{charge.id}"' in page
+    local.http.post(f"{local.url}/_sandbox/disputes/open", data={"charge": charge.id})
+    dispute = api.disputes.list().data[0]
+    page = local.http.get(f"{local.url}/").text
+    assert f'aria-label="under_review {dispute.id}"' in page
+    endpoint = api.webhook_endpoints.create(
+        {"url": "http://127.0.0.1:9/", "enabled_events": ["charge.failed"]}
+    )
+    path = f"{local.url}/_sandbox/webhook_endpoints/{endpoint.id}/roll"
+    answer = local.http.post(path, data={"hours": "1"})
+    assert "whsec_" in local.http.get(local.url + answer.headers["location"]).text
+
+
 def test_a_reset_is_an_empty_account_at_its_first_time(api: Any, local: Local) -> None:
     api.webhook_endpoints.create(
         {"url": "http://127.0.0.1:9/", "enabled_events": ["charge.failed"]}
