@@ -1,7 +1,8 @@
-"""The table: which events we act on, and which object each tells us to look at again.
+"""The table: which events we are sent, and which object each tells us to look at again.
 
 What an event is called never decides what happens; what its object is, when read again, does. So
-it does no harm to be told twice, late, or by two events of one fact.
+it does no harm to be told twice, late, or by two events of one fact. Stripe is asked for exactly
+these types; what comes besides is kept, and answered as everything is.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,8 +10,8 @@ from typing import Final
 
 from billing.reconciliation import Subject
 from webhooks.event import Event
-from webhooks.handlers import checkout, invoices, payments, subscriptions
-from webhooks.handlers.naming import IgnoredError
+from webhooks.handlers import account, checkout, invoices, payments, subscriptions
+from webhooks.handlers.naming import IgnoredError, ignored
 
 __all__ = ["HANDLERS", "TYPES", "IgnoredError", "subject_of"]
 
@@ -30,15 +31,51 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "customer.subscription.deleted": subscriptions.changed,
     "customer.subscription.paused": subscriptions.changed,
     "customer.subscription.resumed": subscriptions.changed,
+    # Three days before, or at once where the trial is shorter.
+    "customer.subscription.trial_will_end": subscriptions.changed,
+    # A change that waits for the cardholder's bank: the old terms stand until it is applied.
     "customer.subscription.pending_update_applied": subscriptions.changed,
     "customer.subscription.pending_update_expired": subscriptions.changed,
+    # A schedule changes its subscription at a date; what it did stands on the subscription.
+    "subscription_schedule.created": subscriptions.schedule_changed,
+    "subscription_schedule.updated": subscriptions.schedule_changed,
+    "subscription_schedule.expiring": subscriptions.schedule_changed,
+    "subscription_schedule.completed": subscriptions.schedule_changed,
+    "subscription_schedule.released": subscriptions.schedule_changed,
+    "subscription_schedule.canceled": subscriptions.schedule_changed,
+    "subscription_schedule.aborted": subscriptions.schedule_changed,
+    "entitlements.active_entitlement_summary.updated": ignored(
+        "who may read is decided here, from subscriptions; Stripe's own list is not asked"
+    ),
+    # Tells of a renewal before there is an invoice, so it has no id; the subscription has.
+    "invoice.upcoming": subscriptions.renews_soon,
+    # With automatic collection Stripe finalises it by itself, and says so.
+    "invoice.created": ignored("a draft; Stripe tells when it is final"),
+    "invoice.finalized": invoices.changed,
+    # It can be neither sent nor paid until a person has put something right.
+    "invoice.finalization_failed": invoices.changed,
     # A renewal was paid or failed. `invoice.paid` and not `payment_succeeded`: only the former
     # comes for invoices of nothing, and for those settled by credit or outside Stripe.
     "invoice.paid": invoices.changed,
     "invoice.payment_failed": invoices.changed,
+    # The cardholder's bank asks for the cardholder.
     "invoice.payment_action_required": invoices.changed,
+    "invoice.payment_attempt_required": invoices.changed,
+    # No more is asked for it, though what was given up may still be paid.
     "invoice.voided": invoices.changed,
     "invoice.marked_uncollectible": invoices.changed,
+    "invoice.deleted": invoices.changed,
+    # Branches and libraries pay by transfer, some late, some too much.
+    "invoice.sent": invoices.changed,
+    "invoice.will_be_due": invoices.changed,
+    "invoice.overdue": invoices.changed,
+    "invoice.overpaid": invoices.changed,
+    # Which payment paid which invoice: there may be several to one.
+    "invoice_payment.paid": invoices.paid_by,
+    # Says that less was owed than the invoice said; money moves only by a refund.
+    "credit_note.created": payments.asked,
+    "credit_note.updated": payments.asked,
+    "credit_note.voided": payments.asked,
     # Gifts have no invoice: their payment intent is all there is. None of these is final but
     # `succeeded` and `canceled`; a failed one may yet be paid.
     "payment_intent.processing": payments.intent_changed,
@@ -60,6 +97,51 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "refund.failed": payments.charge_changed,
     "charge.refund.updated": payments.charge_changed,
     "charge.refunded": payments.charge_changed,
+    # The payer's bank takes money back, or asks first; any of these may be the only one we hear.
+    "charge.dispute.created": payments.disputed,
+    "charge.dispute.updated": payments.disputed,
+    "charge.dispute.funds_withdrawn": payments.disputed,
+    "charge.dispute.funds_reinstated": payments.disputed,
+    "charge.dispute.closed": payments.disputed,
+    # A dispute announces itself; a refund in time spares its fee.
+    "radar.early_fraud_warning.created": payments.asked,
+    "radar.early_fraud_warning.updated": payments.asked,
+    "review.opened": payments.asked,
+    "review.closed": payments.asked,
+    # On its way to the bank. Only with the last can Stripe list what a payout is made of.
+    "payout.created": account.paid_out,
+    "payout.updated": account.paid_out,
+    "payout.paid": account.paid_out,
+    "payout.failed": account.paid_out,
+    "payout.canceled": account.paid_out,
+    "payout.reconciliation_completed": account.paid_out,
+    # Our balance moved, by a way that is no payment of a reader's.
+    "balance.available": account.balance_moved,
+    "topup.created": account.balance_moved,
+    "topup.succeeded": account.balance_moved,
+    "topup.failed": account.balance_moved,
+    "topup.canceled": account.balance_moved,
+    "topup.reversed": account.balance_moved,
+    "transfer.created": account.balance_moved,
+    "transfer.updated": account.balance_moved,
+    "transfer.reversed": account.balance_moved,
+    # Stripe may stop taking or paying out money, and says so nowhere else.
+    "account.updated": account.changed,
+    "capability.updated": account.changed,
+    # Pages a reader or the staff opened at Stripe; what is done there tells of itself.
+    "billing_portal.configuration.created": ignored("how a page at Stripe looks"),
+    "billing_portal.configuration.updated": ignored("how a page at Stripe looks"),
+    "billing_portal.session.created": ignored("a page was opened; what is done there is told"),
+    # We keep no tax ids: what is sold here is zero-rated, and a gift is no sale.
+    "customer.tax_id.created": ignored("no tax id decides anything here"),
+    "customer.tax_id.updated": ignored("no tax id decides anything here"),
+    "customer.tax_id.deleted": ignored("no tax id decides anything here"),
+    # Test mode alone; what falls due by a moved clock tells of itself.
+    "test_helpers.test_clock.created": ignored("a clock of Stripe's test mode"),
+    "test_helpers.test_clock.advancing": ignored("a clock of Stripe's test mode"),
+    "test_helpers.test_clock.ready": ignored("a clock of Stripe's test mode"),
+    "test_helpers.test_clock.internal_failure": ignored("a clock of Stripe's test mode"),
+    "test_helpers.test_clock.deleted": ignored("a clock of Stripe's test mode"),
 }
 TYPES: Final = tuple(HANDLERS)
 

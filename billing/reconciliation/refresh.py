@@ -5,9 +5,10 @@ from typing import assert_never
 
 from sqlalchemy.orm import Session
 
-from billing import checkout, subscriptions
+from billing import checkout, payments, subscriptions
 from billing.context import Context
 from billing.models import Feed
+from billing.reconciliation.polls import poll_balance_transactions
 from billing.reconciliation.repairs import ORDINARY, record_repair, standing_of
 from billing.reconciliation.subject import Subject, SubjectKind
 
@@ -57,5 +58,19 @@ def _look(context: Context, subject: Subject, also: Also) -> None:
             checkout.look_at_invoice(context, subject.id, also=also)
         case SubjectKind.PAYMENT:
             checkout.look_at_payment(context, subject.id, also=also)
+        case SubjectKind.DISPUTE:
+            meet = checkout.look_at_payment
+            payments.look_at_dispute(context, subject.id, meet=meet, also=also)
+        case SubjectKind.PAYOUT:
+            meet = checkout.look_at_payment
+            payments.look_at_payout(context, subject.id, meet=meet, also=also)
+        case SubjectKind.ACCOUNT:
+            payments.look_at_account(context, subject.id, also=also)
+        case SubjectKind.QUESTION:
+            payments.look_at_question(context, subject.id, also=also)
+        case SubjectKind.BALANCE:
+            poll_balance_transactions(context)
+            with context.db.unit_of_work() as session:
+                also(session)
         case _:
             assert_never(subject.kind)

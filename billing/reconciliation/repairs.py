@@ -11,11 +11,12 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from billing.models import Checkout, Feed, Payment, Repair, Subscription
+from billing.models import Checkout, Dispute, Feed, Payment, Payout, Repair, Subscription
 from billing.reconciliation.subject import Subject, SubjectKind
 
-# Nothing was amiss where Stripe told us, or where the reader was quicker than Stripe.
-ORDINARY: Final = frozenset({Feed.WEBHOOK, Feed.RETURN})
+# Nothing was amiss where Stripe told us, where the reader was quicker than Stripe, or where we came
+# to an account that was there before us.
+ORDINARY: Final = frozenset({Feed.WEBHOOK, Feed.RETURN, Feed.ADOPTION})
 
 _Columns = tuple[InstrumentedAttribute[Any], ...]
 _PAYMENT: Final[_Columns] = (
@@ -48,6 +49,16 @@ _MIRRORS: Final[
         Payment.stripe_payment_intent_id,
         Payment.stripe_payment_intent_id,
         _PAYMENT,
+    ),
+    SubjectKind.DISPUTE: (
+        Dispute.stripe_dispute_id,
+        Dispute.stripe_dispute_id,
+        (Dispute.status, Dispute.amount),
+    ),
+    SubjectKind.PAYOUT: (
+        Payout.stripe_payout_id,
+        Payout.stripe_payout_id,
+        (Payout.status, Payout.amount, Payout.tied_at),
     ),
 }
 

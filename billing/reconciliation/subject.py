@@ -11,6 +11,11 @@ class SubjectKind(enum.StrEnum):
     SUBSCRIPTION = "subscription"
     INVOICE = "invoice"
     PAYMENT = "payment"  # a payment intent, with its charge and its refunds
+    DISPUTE = "dispute"
+    PAYOUT = "payout"
+    ACCOUNT = "account"  # our own, and what it may do
+    BALANCE = "balance"  # our own: its movements are walked
+    QUESTION = "question"  # an early fraud warning, a review, a credit note: for staff to answer
 
 
 @dataclass(frozen=True, slots=True)

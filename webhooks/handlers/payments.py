@@ -1,4 +1,4 @@
-"""Events about payment intents, the charges behind them and the refunds of those."""
+"""Events about payment intents, their charges and refunds, and what the payer's bank says."""
 
 from billing.reconciliation import Subject, SubjectKind
 from webhooks.event import Event
@@ -20,3 +20,13 @@ def charge_changed(event: Event) -> Subject:
     if not payment:
         raise IgnoredError("it belongs to no payment intent")
     return Subject(SubjectKind.PAYMENT, payment)
+
+
+def disputed(event: Event) -> Subject:
+    """Look at the dispute again: opened, answered, won or lost, its own state says which."""
+    return Subject(SubjectKind.DISPUTE, own(event))
+
+
+def asked(event: Event) -> Subject:
+    """Look at what only a person can answer."""
+    return Subject(SubjectKind.QUESTION, own(event))
