@@ -19,12 +19,13 @@ def raise_task(session: Session, kind: str, *, subject: str, detail: str, now: d
 
 
 def raise_again(session: Session, kind: str, *, subject: str, detail: str, now: datetime) -> None:
-    """Ask the staff to look at something that may come back, though it was closed before."""
+    """Ask the staff to look at something that may change, and may come back after it was closed."""
     raise_task(session, kind, subject=subject, detail=detail, now=now)
+    reopened = sa.case((Task.closed_at.is_not(None), now), else_=Task.created_at)
     session.execute(
         sa.update(Task)
-        .where(Task.kind == kind, Task.subject == subject, Task.closed_at.is_not(None))
-        .values(closed_at=None, created_at=now, detail=detail)
+        .where(Task.kind == kind, Task.subject == subject)
+        .values(closed_at=None, created_at=reopened, detail=detail)
         .execution_options(synchronize_session=False)
     )
 

@@ -61,12 +61,13 @@ def _on_sale(session: Session) -> dict[str, str]:
     return {price.stripe_price_id: price.lookup_key for price in rows}
 
 
-def _product_id(plan: Plan) -> str:
+def product_id_of(plan: Plan) -> str:
+    """Return the id of a plan's product at Stripe: one of our own."""
     return f"{APP}-{plan.key}"
 
 
 def _have_product(gateway: Gateway, plan: Plan, said: list[str]) -> None:
-    product_id = _product_id(plan)
+    product_id = product_id_of(plan)
     found = theirs.product(gateway, product_id)
     if found is None:
         theirs.create_product(gateway, product_id, plan=plan.key, name=plan.name)
@@ -94,7 +95,7 @@ def _same(plan: Plan, wanted: PlanPrice, there: StripePrice) -> bool:
     return (
         there.money == wanted.money
         and (there.interval, there.interval_count) == (wanted.interval.value, 1)
-        and there.product_id == _product_id(plan)
+        and there.product_id == product_id_of(plan)
         and there.active
     )
 
@@ -102,7 +103,7 @@ def _same(plan: Plan, wanted: PlanPrice, there: StripePrice) -> bool:
 def _new(plan: Plan, wanted: PlanPrice, there: StripePrice | None) -> NewPrice:
     return NewPrice(
         plan=plan.key,
-        product_id=_product_id(plan),
+        product_id=product_id_of(plan),
         lookup_key=wanted.lookup_key,
         amount=wanted.amount,
         currency=wanted.money.currency,
@@ -131,7 +132,7 @@ def _retire_others(
     active = {
         price.id: price
         for plan in catalogue.plans
-        for price in theirs.prices_on_sale(gateway, _product_id(plan))
+        for price in theirs.prices_on_sale(gateway, product_id_of(plan))
         if price.id not in keep
     }
     for price in active.values():
