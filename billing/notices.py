@@ -86,15 +86,80 @@ class DonationThanks(Notice):
 
 
 class PaymentFailed(Notice):
-    """A renewal could not be taken."""
+    """A payment for a subscription could not be taken.
+
+    Attributes:
+        pay_link: Stripe's page for exactly this payment; '' where there is none.
+        access_until: until when the paper stays open; None where it never opened.
+    """
 
     kind: ClassVar[str] = "payment_failed"
     plan: str
     amount: Money
     attempt: int
     pay_link: str
-    access_until: date
+    access_until: date | None
     next_attempt_on: date | None
+
+
+class PaymentActionNeeded(Notice):
+    """The payer's bank wants them to confirm a payment for a subscription.
+
+    Attributes:
+        pay_link: Stripe's page, where it is confirmed.
+        access_until: until when the paper stays open; None where it never opened.
+    """
+
+    kind: ClassVar[str] = "payment_action_needed"
+    plan: str
+    amount: Money
+    pay_link: str
+    access_until: date | None
+
+
+class RenewalComing(Notice):
+    """A yearly subscription renews soon, or a trial ends and the first payment is taken.
+
+    Attributes:
+        amount: what will be taken.
+        method: what from; '' where we do not know.
+        trial: whether it is the end of a trial.
+    """
+
+    kind: ClassVar[str] = "renewal_coming"
+    plan: str
+    amount: Money
+    interval: str
+    renews_on: date
+    method: str
+    trial: bool
+
+
+class MandateEnded(Notice):
+    """The reader's bank takes no more Direct Debits for a subscription that goes on.
+
+    Attributes:
+        account: as the reader knows it, such as "Bank account ending 2345"; '' for unknown.
+        amount: what each payment is.
+    """
+
+    kind: ClassVar[str] = "mandate_ended"
+    plan: str
+    account: str
+    amount: Money
+
+
+class GiftFailed(Notice):
+    """A gift was agreed, and the giver's bank did not pay it.
+
+    Attributes:
+        link: where it can be given another way.
+    """
+
+    kind: ClassVar[str] = "gift_failed"
+    appeal: str
+    amount: Money
+    link: str
 
 
 class SubscriptionEnding(Notice):
@@ -134,6 +199,10 @@ KINDS: dict[str, type[Notice]] = {
         PaymentReceipt,
         DonationThanks,
         PaymentFailed,
+        PaymentActionNeeded,
+        RenewalComing,
+        MandateEnded,
+        GiftFailed,
         SubscriptionEnding,
         SubscriptionEnded,
         RefundMade,

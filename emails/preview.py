@@ -7,11 +7,15 @@ from typing import Final
 from billing.money import Money
 from billing.notices import (
     DonationThanks,
+    GiftFailed,
+    MandateEnded,
     Notice,
+    PaymentActionNeeded,
     PaymentFailed,
     PaymentReceipt,
     Receipt,
     RefundMade,
+    RenewalComing,
     SignIn,
     SubscriptionEnded,
     SubscriptionEnding,
@@ -65,14 +69,15 @@ def samples(settings: Settings) -> list[Notice]:
             receipt=_SUBSCRIPTION, plan=_PLAN, renews_on=date(2026, 12, 23), price=_PRICE
         ),
         DonationThanks(receipt=_GIFT, appeal="The 95th Anniversary Appeal"),
-        PaymentFailed(
+        RenewalComing(
             plan=_PLAN,
-            amount=_PRICE,
-            attempt=2,
-            pay_link="https://invoice.stripe.com/i/this-is-only-a-sample",
-            access_until=date(2027, 1, 6),
-            next_attempt_on=date(2026, 12, 28),
+            amount=Money(54_90),
+            interval="year",
+            renews_on=date(2026, 12, 7),
+            method="Visa ending 4242",
+            trial=False,
         ),
+        *_troubles(site),
         SubscriptionEnding(plan=_PLAN, ends_on=date(2026, 12, 23)),
         SubscriptionEnded(plan=_PLAN, ended_on=date(2026, 12, 23), unpaid=False),
         RefundMade(
@@ -82,6 +87,32 @@ def samples(settings: Settings) -> list[Notice]:
             refunded_on=date(2026, 11, 27),
             method="visa ending 4242",
             receipt_number="S-000123",
+        ),
+    ]
+
+
+def _troubles(site: str) -> list[Notice]:
+    """Return what is said when money did not come."""
+    return [
+        PaymentFailed(
+            plan=_PLAN,
+            amount=_PRICE,
+            attempt=2,
+            pay_link="https://invoice.stripe.com/i/this-is-only-a-sample",
+            access_until=date(2027, 1, 6),
+            next_attempt_on=date(2026, 12, 28),
+        ),
+        PaymentActionNeeded(
+            plan=_PLAN,
+            amount=_PRICE,
+            pay_link="https://invoice.stripe.com/i/this-is-only-a-sample",
+            access_until=date(2027, 1, 6),
+        ),
+        MandateEnded(plan=_PLAN, account="Bank account ending 2345", amount=_PRICE),
+        GiftFailed(
+            appeal="The 95th Anniversary Appeal",
+            amount=Money(25_00),
+            link=f"{site}/appeals/95th-anniversary",
         ),
     ]
 

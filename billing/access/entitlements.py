@@ -5,6 +5,7 @@ A row is never edited: what changes is superseded by a new row, and the same fac
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,6 +15,12 @@ from billing import tasks
 from billing.clock import accounting_day, in_words
 from billing.models import Entitlement, EntitlementSource, Subscription, SubscriptionStatus
 from billing.settings import Paywall
+
+_MAY_HAVE_GRACE: Final = (
+    SubscriptionStatus.PAST_DUE,
+    SubscriptionStatus.UNPAID,
+    SubscriptionStatus.CANCELED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +82,13 @@ def revoke(session: Session, *, source: EntitlementSource, source_id: str, now: 
 
 def _paid(subscription: Subscription, paywall: Paywall) -> Term | None:
     """What is paid, and a moment more where the renewal may still be on its way to us."""
-    paid_until = subscription.paid_until
-    ends, words = paid_until, f"Subscription, paid until {_day(paid_until)}"
-    if subscription.status in (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING):
+    ends = subscription.paid_until
+    words = f"Subscription, paid until {_day(ends)}"
+    if subscription.provisional_until is not None:
+        ends = subscription.provisional_until
+        words = f"Subscription, provisional until {_day(ends)}: its payment is not certain yet"
+    runs = subscription.status in (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING)
+    if runs and not subscription.collection_paused:
         ends += timedelta(hours=paywall.renewal_leeway_hours)
     end = _end(subscription)
     if end is not None and end <= ends:
@@ -87,8 +98,7 @@ def _paid(subscription: Subscription, paywall: Paywall) -> Term | None:
 
 def _grace(subscription: Subscription, paywall: Paywall) -> Term | None:
     """Time to put a failed renewal right, counted from the first failure."""
-    overdue = subscription.status in (SubscriptionStatus.PAST_DUE, SubscriptionStatus.CANCELED)
-    if not overdue or subscription.past_due_since is None:
+    if subscription.status not in _MAY_HAVE_GRACE or subscription.past_due_since is None:
         return None
     ends = subscription.past_due_since + timedelta(days=paywall.grace_days)
     end = _end(subscription)

@@ -13,6 +13,7 @@ from billing.checkout.tokens import return_token
 from billing.context import Context
 from billing.errors import StripeRefusedError
 from billing.models import Checkout, CheckoutKind, CheckoutStatus, Command
+from billing.payments import look_at_customer
 from billing.stripe_gateway import commands, made
 from billing.stripe_gateway.client import APP
 
@@ -90,6 +91,9 @@ def _opening(context: Context) -> commands.Way[Any]:
 
 def _as_new_customer(context: Context, command_id: UUID) -> UUID:
     """Decide to ask again without the customer: somebody has deleted that one at Stripe."""
+    with context.db.reading() as session:
+        deleted = session.get_one(Command, command_id).params["customer"]
+    look_at_customer(context, deleted)
     with context.db.unit_of_work() as session:
         refused = session.get_one(Command, command_id)
         params = {name: value for name, value in refused.params.items() if name != "customer"}

@@ -6,8 +6,9 @@ from contextlib import suppress
 from sqlalchemy.orm import Session
 
 from billing import giving, payments, subscriptions
+from billing.books.opening import opened_at
 from billing.context import Context
-from billing.errors import UnknownReaderError
+from billing.errors import PASSING, UnknownReaderError
 from billing.models import PaymentPurpose
 from billing.queue import Fence, look
 from billing.stripe_gateway import read
@@ -32,20 +33,25 @@ def look_at_payment(
         BusyError, StaleReadError, StripeUnavailableError: try again later.
     """
 
-    def apply_it(session: Session, theirs: StripePayment | None, fence: Fence) -> None:
+    def apply_it(session: Session, theirs: StripePayment | None, fence: Fence) -> str:
+        mandate_id = ""
         if theirs is None:
             fence.check(session)
-        else:
-            _apply(context, session, theirs, fence)
+        elif _apply(context, session, theirs, fence) and theirs.charge is not None:
+            mandate_id = theirs.charge.mandate_id
         also(session)
+        return mandate_id
 
-    look(
+    mandate_id = look(
         context.db,
         payment_intent_id,
         read=lambda: _read_payment(context, payment_intent_id),
         apply=apply_it,
         clock=context.clock,
     )
+    if mandate_id:
+        with suppress(*PASSING):  # known from here on; what becomes of it Stripe tells, or a sweep
+            payments.get_to_know_mandate(context, mandate_id)
 
 
 def _read_payment(context: Context, payment_intent_id: str) -> StripePayment | None:
@@ -63,9 +69,13 @@ def _read_payment(context: Context, payment_intent_id: str) -> StripePayment | N
     return theirs
 
 
-def _apply(context: Context, session: Session, theirs: StripePayment, fence: Fence) -> None:
+def _apply(context: Context, session: Session, theirs: StripePayment, fence: Fence) -> bool:
+    """Book a payment and let follow what follows; return whether it is ours."""
     now, catalogue = context.clock.now(), context.catalogue
     ours = payments.apply(session, theirs, catalogue=catalogue, fence=fence, now=now)
+    opened = opened_at(session)
+    if opened is not None and ours.paid_at is not None and ours.paid_at <= opened:
+        return ours.purpose is not PaymentPurpose.FOREIGN  # whoever came before us told of it
     match ours.purpose:
         case PaymentPurpose.DONATION:
             appeal = theirs.metadata.get("appeal", "")
@@ -76,6 +86,7 @@ def _apply(context: Context, session: Session, theirs: StripePayment, fence: Fen
             )
         case _:
             pass
+    return ours.purpose is not PaymentPurpose.FOREIGN
 
 
 def look_at_invoice(

@@ -1,15 +1,23 @@
 """Settle a checkout: whoever comes first, the reader or the webhook, the same thing happens."""
 
 from collections.abc import Callable
-from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from billing import readers, subscriptions
+from billing import giving, readers, subscriptions
 from billing.checkout.follow import look_at_invoice, look_at_payment
 from billing.context import Context
-from billing.models import Checkout, CheckoutStatus, Payment, PaymentStatus, Subscription
+from billing.models import (
+    Checkout,
+    CheckoutKind,
+    CheckoutStatus,
+    Payment,
+    PaymentStatus,
+    Subscription,
+    SubscriptionStatus,
+)
 from billing.payments.customers import as_id
 from billing.stripe_gateway import read
 from billing.stripe_gateway.types import StripeCheckoutSession
@@ -22,6 +30,8 @@ _MOVES = {
     CheckoutStatus.FAILED: {CheckoutStatus.SETTLED},
     CheckoutStatus.SETTLED: frozenset[CheckoutStatus](),
 }
+
+_REFUSED: Final = (SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID)
 
 
 def settle(
@@ -47,11 +57,12 @@ def settle(
             look_at_payment(context, theirs.payment_intent_id)
     with context.db.unit_of_work() as session:
         if theirs is not None:
-            _write(session, theirs, now=context.clock.now())
+            _write(context, session, theirs)
         also(session)
 
 
-def _write(session: Session, theirs: StripeCheckoutSession, *, now: datetime) -> None:
+def _write(context: Context, session: Session, theirs: StripeCheckoutSession) -> None:
+    now = context.clock.now()
     ours = _ours(session, theirs)
     if ours is None:
         return
@@ -67,6 +78,8 @@ def _write(session: Session, theirs: StripeCheckoutSession, *, now: datetime) ->
     if ours.reader_id is not None:
         email, name = theirs.payer_email, theirs.payer_name
         readers.note_typed(session, ours.reader_id, email=email, name=name)
+    if status is CheckoutStatus.FAILED and ours.kind is CheckoutKind.DONATION:
+        giving.tell_of_failure(session, ours, to=theirs.payer_email, context=context, now=now)
 
 
 def _ours(session: Session, theirs: StripeCheckoutSession) -> Checkout | None:
@@ -84,28 +97,37 @@ def _status(session: Session, theirs: StripeCheckoutSession) -> CheckoutStatus:
     if theirs.certain:
         return CheckoutStatus.SETTLED
     match theirs.status:
-        case "complete" if _bank_refused(session, theirs):
-            return CheckoutStatus.FAILED
         case "complete":
-            return CheckoutStatus.AWAITING_BANK
+            return _as_the_bank_said(session, theirs)
         case "expired":
             return CheckoutStatus.EXPIRED
         case _:
             return CheckoutStatus.OPEN
 
 
-def _bank_refused(session: Session, theirs: StripeCheckoutSession) -> bool:
-    """Whether what an agreed checkout led to has come to nothing; the session never says so."""
+def _as_the_bank_said(session: Session, theirs: StripeCheckoutSession) -> CheckoutStatus:
+    """Tell what an agreed checkout has come to from what it led to; the session never says so.
+
+    Source: https://docs.stripe.com/checkout/fulfillment#delayed-notification
+    """
     payment = session.scalar(
         sa.select(Payment.status).where(
             Payment.stripe_payment_intent_id == theirs.payment_intent_id
         )
     )
     subscription = session.scalar(
-        sa.select(Subscription.status).where(
-            Subscription.stripe_subscription_id == theirs.subscription_id
-        )
+        sa.select(Subscription).where(Subscription.stripe_subscription_id == theirs.subscription_id)
     )
-    return payment in (PaymentStatus.FAILED, PaymentStatus.CANCELED) or (
-        subscription is not None and subscription.ended
-    )
+    paid = subscription is not None and subscription.paid_until > subscription.started_at
+    if payment is PaymentStatus.SUCCEEDED or paid:
+        return CheckoutStatus.SETTLED
+    refused = subscription is not None and _refused(subscription)
+    if payment in (PaymentStatus.FAILED, PaymentStatus.CANCELED) or refused:
+        return CheckoutStatus.FAILED
+    return CheckoutStatus.AWAITING_BANK
+
+
+def _refused(subscription: Subscription) -> bool:
+    """Whether a first payment has come to nothing: no bank works on it any more."""
+    waits = subscription.status is SubscriptionStatus.INCOMPLETE and subscription.pay_url != ""
+    return subscription.status.ended or subscription.status in _REFUSED or waits

@@ -21,7 +21,13 @@ from billing.checkout import at_stripe
 from billing.checkout.tokens import fingerprint
 from billing.clock import accounting_day
 from billing.context import Context
-from billing.errors import AlreadySubscribedError, AmountError, BusyError
+from billing.errors import (
+    AlreadySubscribedError,
+    AmountError,
+    AwaitingBankError,
+    BusyError,
+    PaymentDueError,
+)
 from billing.models import (
     Checkout,
     CheckoutKind,
@@ -30,11 +36,13 @@ from billing.models import (
     Price,
     Reader,
     Subscription,
+    SubscriptionStatus,
 )
 from billing.money import Money
 from billing.rate_limits import Limit
 
 _LIFE: Final = timedelta(hours=24)  # Stripe's own default for a session
+_TO_BE_PAID: Final = (SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID)
 # Card testing, and rows without end. Generous: a whole university may share one address.
 _SUBSCRIPTIONS: Final = Limit("subscription", 30, minutes=60)
 
@@ -76,7 +84,8 @@ def start_subscription(
 
     Raises:
         UnknownPlanError: no such price is on sale.
-        AlreadySubscribedError: the reader has this plan already.
+        AlreadySubscribedError: the reader has this plan already, or agreed to it and their bank
+            has still to pay; PaymentDueError where its last payment is to be made first.
         TooManyAttemptsError: too many starts from one place.
         StripeUnavailableError, StripeRefusedError: nothing was taken; try again.
         BusyError: the same reader is starting another one at this moment.
@@ -222,14 +231,33 @@ def _clear_the_way(context: Context, reader_id: UUID, plan: str) -> None:
 
 
 def _refuse_second(context: Context, reader_id: UUID, plan: str) -> None:
+    """Refuse whoever has the plan, or has agreed to it. What was never paid stands in nobody's way.
+
+    Raises:
+        PaymentDueError, AwaitingBankError, AlreadySubscribedError: which it is.
+    """
     with context.db.reading() as session:
         theirs = session.scalars(
             sa.select(Subscription).where(
                 Subscription.reader_id == reader_id, Subscription.plan == plan
             )
         )
-        if any(subscription.status.live for subscription in theirs):
-            raise AlreadySubscribedError("you already subscribe to this; see your account")
+        live = [subscription for subscription in theirs if subscription.status.live]
+        agreed = session.scalar(
+            sa.select(Checkout.id)
+            .where(
+                Checkout.reader_id == reader_id,
+                Checkout.plan == plan,
+                Checkout.status == CheckoutStatus.AWAITING_BANK,
+            )
+            .limit(1)
+        )
+    if any(each.status in _TO_BE_PAID for each in live):
+        raise PaymentDueError("your last payment did not arrive; pay that one on your account page")
+    if agreed is not None:
+        raise AwaitingBankError("your bank has still to pay; see your account")
+    if live:
+        raise AlreadySubscribedError("you already subscribe to this; see your account")
 
 
 def _subscription_params(
@@ -243,6 +271,7 @@ def _subscription_params(
         "line_items": [{"price": price.stripe_price_id, "quantity": 1}],
         "subscription_data": {"metadata": metadata},
         "metadata": metadata,
+        **_methods(context),
         **at_stripe.addresses(context, checkout),
         **_payer(session, checkout.reader_id),
     }
@@ -269,18 +298,27 @@ def _donation_params(
         ],
         "payment_intent_data": {"metadata": metadata, "description": description},
         "metadata": metadata,
+        **_methods(context),
         **at_stripe.addresses(context, checkout),
         **_payer(session, checkout.reader_id),
     }
 
 
+def _methods(context: Context) -> dict[str, Any]:
+    """Say how one may pay: without our word it would be whatever is switched on at Stripe.
+
+    Source: https://docs.stripe.com/changelog/endive
+    """
+    return {"allowed_payment_method_types": list(context.settings.checkout.methods)}
+
+
 def _payer(session: Session, reader_id: UUID | None) -> dict[str, str]:
-    """Say who pays, where we know: the reader's last Stripe customer, or none yet."""
+    """Say who pays, where we know: the reader's last customer that Stripe still has, or none."""
     if reader_id is None:
         return {}
     customer = session.scalar(
         sa.select(Customer.stripe_customer_id)
-        .where(Customer.reader_id == reader_id)
+        .where(Customer.reader_id == reader_id, Customer.deleted_at.is_(None))
         .order_by(Customer.created_at.desc())
         .limit(1)
     )

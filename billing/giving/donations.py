@@ -1,4 +1,7 @@
-"""A donation is recorded, and thanked for, once its payment succeeded; it unlocks nothing."""
+"""A donation is recorded, and thanked for, once its payment succeeded; it unlocks nothing.
+
+One that a bank refuses days later was never thanked for: its giver is told how to try again.
+"""
 
 from datetime import datetime
 from uuid import uuid4
@@ -6,9 +9,10 @@ from uuid import uuid4
 from sqlalchemy.orm import Session
 
 from billing.catalogue.data import Catalogue
+from billing.context import Context
 from billing.db import insert_ignore
-from billing.models import Donation, Payment, PaymentStatus
-from billing.notices import DonationThanks
+from billing.models import Checkout, Donation, Payment, PaymentStatus
+from billing.notices import DonationThanks, GiftFailed
 from billing.outbox import owe
 from billing.payments import address_for, receipt_for
 
@@ -49,3 +53,27 @@ def follow_payment(
         now=now,
         reader_id=payment.reader_id,
     )
+
+
+def tell_of_failure(
+    session: Session, checkout: Checkout, *, to: str, context: Context, now: datetime
+) -> None:
+    """Tell a giver, once, that the gift they agreed to was not paid by their bank.
+
+    Args:
+        session: the transaction in which the checkout fails.
+        checkout: the gift's; its session was completed, and its payment came to nothing.
+        to: the address the giver typed at Stripe; '' for none.
+        context: for the appeal's name and where it can be given again.
+        now: when we learned of it.
+    """
+    asked = (each for each in context.catalogue.appeals if each.key == checkout.item)
+    appeal = next(asked, None)  # it may have left the catalogue meanwhile
+    page = f"appeals/{appeal.key}" if appeal else "support"
+    notice = GiftFailed(
+        appeal=appeal.name if appeal else context.settings.society.paper,
+        amount=checkout.money,
+        link=f"{context.settings.public_url}/{page}",
+    )
+    fact = f"gift-failed:{checkout.id}"
+    owe(session, notice, to=to, fact=fact, now=now, reader_id=checkout.reader_id)

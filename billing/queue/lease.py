@@ -2,13 +2,14 @@
 
 *Claim* commits a lease with a rising fence. *Call* reads Stripe with no transaction open. *Apply*
 writes what Stripe said, unless somebody newer has claimed meanwhile. The last to claim is the last
-to read, so no timestamps are ever compared; it holds on SQLite and PostgreSQL alike.
+to read, so no timestamps are ever compared; it holds on SQLite and PostgreSQL alike. What Stripe
+once said it has no more is gone for ever, and is not asked for again.
 """
 
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -29,10 +30,15 @@ _PATIENCE: Final = 8.0  # seconds to wait for somebody else's look before giving
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """The right to write what was read of one object, while nobody newer has claimed it."""
+    """The right to write what was read of one object, while nobody newer has claimed it.
+
+    Attributes:
+        gone: whether Stripe has said, now or before, that it has no such object (any more).
+    """
 
     object_id: str
     number: int
+    gone: bool = False
 
     def check(self, session: Session) -> None:
         """Hold the object's row until this transaction ends, and give the lease back with it.
@@ -51,16 +57,18 @@ def look(
     db: Database,
     object_id: str,
     *,
-    read: Callable[[], Theirs],
-    apply: Callable[[Session, Theirs, Fence], Ours],
+    read: Callable[[], Theirs | None],
+    apply: Callable[[Session, Theirs | None, Fence], Ours],
     clock: Clock,
 ) -> Ours:
     """Look at one Stripe object again: claim it, read it, apply it.
 
+    What is gone is remembered with the look that found it so, and never comes back.
+
     Args:
         db: where the lease and the mirror are.
         object_id: Stripe's id of the object.
-        read: asks Stripe; no transaction is open meanwhile.
+        read: asks Stripe, with no transaction open meanwhile; None where Stripe has no such object.
         apply: writes the answer; must call `fence.check` before it does.
         clock: for the lease.
 
@@ -70,8 +78,10 @@ def look(
     """
     fence = _claim_patiently(db, object_id, clock)
     try:
-        theirs = read()
+        theirs = None if fence.gone else read()
         with db.unit_of_work() as session:
+            if theirs is None and not fence.gone:
+                fence = _bury(session, fence, now=clock.now())
             return apply(session, theirs, fence)
     except BaseException:
         # What could not be applied may be tried again at once, not only when the lease runs out.
@@ -81,7 +91,7 @@ def look(
 
 
 def _claim_patiently(db: Database, object_id: str, clock: Clock) -> Fence:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + (0 if db.rehearsed else _PATIENCE)
     while True:
         with db.unit_of_work() as session:
             fence = _claim(session, object_id, now=clock.now())
@@ -94,24 +104,36 @@ def _claim_patiently(db: Database, object_id: str, clock: Clock) -> Fence:
 
 def _claim(session: Session, object_id: str, *, now: datetime) -> Fence | None:
     """Take the lease if it is free or has run out; every claim raises the fence."""
-    raised = session.scalar(
+    raised = session.execute(
         sa.update(ObjectLease)
         .where(
             ObjectLease.object_id == object_id,
             sa.or_(ObjectLease.leased_until.is_(None), ObjectLease.leased_until < now),
         )
         .values(fence=ObjectLease.fence + 1, leased_until=now + LEASE)
-        .returning(ObjectLease.fence)
+        .returning(ObjectLease.fence, ObjectLease.gone_at)
         .execution_options(synchronize_session=False)
-    )
+    ).one_or_none()
     if raised is not None:
-        return Fence(object_id, raised)
+        number, gone_at = raised
+        return Fence(object_id, number, gone=gone_at is not None)
     began = session.scalar(
         insert_ignore(session, ObjectLease)
         .values(object_id=object_id, fence=1, leased_until=now + LEASE)
         .returning(ObjectLease.fence)
     )
     return None if began is None else Fence(object_id, began)
+
+
+def _bury(session: Session, fence: Fence, *, now: datetime) -> Fence:
+    """Write down that Stripe has no such object, under the fence of the look that found it so."""
+    fence.check(session)
+    session.execute(
+        sa.update(ObjectLease)
+        .where(ObjectLease.object_id == fence.object_id)
+        .values(gone_at=now)
+    )
+    return replace(fence, gone=True)
 
 
 def _release(session: Session, fence: Fence) -> None:

@@ -13,6 +13,7 @@ from stripe.params import RefundListParams
 from billing.models import Interval, PaymentStatus, RefundStatus, SubscriptionStatus
 from billing.stripe_gateway import read_money
 from billing.stripe_gateway.client import Gateway
+from billing.stripe_gateway.items import all_items, amount_due
 from billing.stripe_gateway.read_money import (
     charge_of,
     movement_of,
@@ -31,6 +32,7 @@ from billing.stripe_gateway.types import (
 from billing.stripe_gateway.values import id_of, instant, instant_or_none, text, words
 
 _PAGE = 100
+_OF_A_PERIOD = ("subscription_create", "subscription_cycle")
 
 
 @may_be_told
@@ -62,30 +64,35 @@ def checkout_session_of(session: stripe.checkout.Session) -> StripeCheckoutSessi
 @may_be_told
 def subscription(gateway: Gateway, subscription_id: str) -> StripeSubscription | None:
     """Read one subscription. Since basil its periods stand on its items."""
-    found = gateway.ask_for(lambda: gateway.client.v1.subscriptions.retrieve(subscription_id))
-    return None if found is None else subscription_of(found)
+    found = gateway.ask_for(
+        lambda: gateway.client.v1.subscriptions.retrieve(
+            subscription_id, {"expand": ["latest_invoice", "discounts.source.coupon"]}
+        )
+    )
+    return None if found is None else subscription_of(gateway, found)
 
 
-def subscription_of(found: stripe.Subscription) -> StripeSubscription:
-    """Write the SDK's subscription in our words."""
-    items = found["items"].data
-    price = items[0].price if items else None
-    recurring = price.recurring if price else None
+def subscription_of(gateway: Gateway, found: stripe.Subscription) -> StripeSubscription:
+    """Write the SDK's subscription in our words; Stripe is asked for the items it has cut off.
+
+    Its latest invoice, and the coupons of its discounts, must be expanded.
+    """
+    items = all_items(gateway, found)
+    recurring = items[0].price.recurring if items else None
     begun = found.start_date  # the last that is known of one without items: nothing is paid
     period_ends = instant(max((item.current_period_end for item in items), default=begun))
     ends_on = instant_or_none(found.cancel_at)
     if ends_on is None and found.cancel_at_period_end:
         ends_on = period_ends
-    details = found.cancellation_details
+    details, latest = found.cancellation_details, _expanded(found.latest_invoice)
+    paused = getattr(getattr(found, "status_details", None), "paused", None)
     return StripeSubscription(
         id=found.id,
         status=_subscription_status(found.status),
         customer_id=id_of(found.customer),
         metadata=words(found.metadata),
-        price_id=price.id if price else "",
-        amount=sum(
-            (item.price.unit_amount or 0) * (getattr(item, "quantity", None) or 1) for item in items
-        ),
+        price_ids=tuple(item.price.id for item in items),
+        amount=amount_due(found, items, next_period=period_ends),
         currency=found.currency,
         interval=Interval(recurring.interval) if recurring else Interval.MONTH,
         started=instant(found.start_date),
@@ -95,7 +102,25 @@ def subscription_of(found: stripe.Subscription) -> StripeSubscription:
         canceled_at=instant_or_none(found.canceled_at),
         ended_at=instant_or_none(found.ended_at),
         ended_unpaid=bool(details and details.reason == "payment_failed"),
+        period_paid=latest is None
+        or latest.status == "paid"
+        or latest.billing_reason not in _OF_A_PERIOD,
+        collection_paused=found.pause_collection is not None,
+        paused_at=instant(paused.transitioned_at) if paused else None,
+        payment_method_id=id_of(found.default_payment_method),
+        pay_url=_pay_url(gateway, latest),
     )
+
+
+def _expanded(invoice: str | stripe.Invoice | None) -> stripe.Invoice | None:
+    return invoice if isinstance(invoice, stripe.Invoice) else None
+
+
+def _pay_url(gateway: Gateway, latest: stripe.Invoice | None) -> str:
+    """Return where an open invoice may be paid, unless a bank works on it already."""
+    if latest is None or latest.status != "open" or _processing(_payments_of(gateway, latest)):
+        return ""
+    return text(getattr(latest, "hosted_invoice_url", None))
 
 
 def _subscription_status(status: str) -> SubscriptionStatus:
@@ -109,23 +134,40 @@ def _subscription_status(status: str) -> SubscriptionStatus:
 def invoice(gateway: Gateway, invoice_id: str) -> StripeInvoice | None:
     """Read one invoice with its lines and the payments made or attempted for it."""
     found = gateway.ask_for(lambda: gateway.client.v1.invoices.retrieve(invoice_id))
-    if found is None:
-        return None
+    return None if found is None else invoice_of(gateway, found, _payments_of(gateway, found))
+
+
+def _payments_of(gateway: Gateway, invoice: stripe.Invoice) -> tuple[stripe.PaymentIntent, ...]:
+    """Read the payments made or attempted for an invoice."""
     payments = gateway.ask(
         lambda: list(
             gateway.client.v1.invoice_payments.list(
-                {"invoice": invoice_id, "limit": _PAGE}
+                {
+                    "invoice": text(invoice.id),
+                    "limit": _PAGE,
+                    "expand": ["data.payment.payment_intent"],
+                }
             ).auto_paging_iter()
         )
     )
-    intents = (id_of(getattr(p.payment, "payment_intent", None)) for p in payments)
-    return invoice_of(gateway, found, tuple(intent for intent in intents if intent))
+    intents = (getattr(payment.payment, "payment_intent", None) for payment in payments)
+    return tuple(intent for intent in intents if isinstance(intent, stripe.PaymentIntent))
+
+
+def _processing(intents: tuple[stripe.PaymentIntent, ...]) -> bool:
+    return any(intent.status == "processing" for intent in intents)
 
 
 def invoice_of(
-    gateway: Gateway, found: stripe.Invoice, payment_intent_ids: tuple[str, ...] = ()
+    gateway: Gateway, found: stripe.Invoice, intents: tuple[stripe.PaymentIntent, ...] = ()
 ) -> StripeInvoice:
-    """Write the SDK's invoice in our words; Stripe is asked for the lines it has cut off."""
+    """Write the SDK's invoice in our words; Stripe is asked for the lines it has cut off.
+
+    Args:
+        gateway: Stripe.
+        found: the invoice.
+        intents: every payment made or attempted for it.
+    """
     parent = found.parent.subscription_details if found.parent else None
     lines = list(_lines(gateway, found))
     prices = (
@@ -146,10 +188,12 @@ def invoice_of(
         attempt_count=found.attempt_count,
         next_attempt=instant_or_none(found.next_payment_attempt),
         hosted_url=text(getattr(found, "hosted_invoice_url", None)),  # absent until finalised
-        price_ids=tuple(price for price in prices if price),
+        price_ids=tuple(dict.fromkeys(price for price in prices if price)),
         period_starts=instant(lines[0].period.start if lines else found.period_start),
         period_ends=instant(lines[0].period.end if lines else found.period_end),
-        payment_intent_ids=payment_intent_ids,
+        payment_intent_ids=tuple(intent.id for intent in intents),
+        processing=_processing(intents),
+        action_needed=any(intent.status == "requires_action" for intent in intents),
     )
 
 
@@ -261,6 +305,11 @@ def _invoice_paid_by(gateway: Gateway, payment_intent_id: str) -> StripeInvoice 
         if isinstance(link.invoice, stripe.Invoice):
             return invoice_of(gateway, link.invoice)
     return None
+
+
+def _mandate(details: stripe.Charge.PaymentMethodDetails | None) -> str:
+    debit = getattr(details, "bacs_debit", None)
+    return id_of(getattr(debit, "mandate", None))
 
 
 def _refunds(gateway: Gateway, of: RefundListParams) -> tuple[StripeRefund, ...]:

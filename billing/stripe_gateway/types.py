@@ -59,7 +59,11 @@ class StripeRefund:
 
 @dataclass(frozen=True, slots=True)
 class StripeCharge:
-    """An attempt to take money."""
+    """An attempt to take money.
+
+    Attributes:
+        mandate_id: the permission a bank account was debited by; '' for cards.
+    """
 
     id: str
     created: datetime
@@ -71,6 +75,7 @@ class StripeCharge:
     failure: str
     movement: StripeBalanceTransaction | None
     refunds: tuple[StripeRefund, ...]
+    mandate_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,8 @@ class StripeInvoice:
         price_ids: of its lines.
         period_starts, period_ends: of its first subscription line.
         payment_intent_ids: every payment made or attempted for it.
+        processing: a bank works on its payment, and nobody knows yet how that ends.
+        action_needed: the payer's bank wants them to confirm the payment.
     """
 
     id: str
@@ -100,11 +107,13 @@ class StripeInvoice:
     period_starts: datetime
     period_ends: datetime
     payment_intent_ids: tuple[str, ...] = ()
+    processing: bool = False
+    action_needed: bool = False
 
     @property
     def failing(self) -> bool:
-        """Whether it was tried, and is still unpaid."""
-        return self.status == "open" and self.attempt_count > 0
+        """Whether it was tried in vain: unpaid, and no bank works on it."""
+        return self.status == "open" and self.attempt_count > 0 and not self.processing
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,13 +220,24 @@ class StripeQuestion:
 
 @dataclass(frozen=True, slots=True)
 class StripeSubscription:
-    """A subscription. Both of Stripe's ways of writing a scheduled end arrive as `ends_on`."""
+    """A subscription. Both of Stripe's ways of writing a scheduled end arrive as `ends_on`.
+
+    Attributes:
+        price_ids: of its items, in their order.
+        amount: what the next period costs, after quantities and the discounts that still hold.
+        period_starts, period_ends: of the items' current periods, the first and the last.
+        period_paid: nothing is owed for the current period any more.
+        collection_paused: Stripe makes its invoices but takes no money for them.
+        paused_at: since when its status has been `paused`.
+        payment_method_id: its own; '' where the customer's is used.
+        pay_url: Stripe's page for an invoice that waits for its payer; '' for none.
+    """
 
     id: str
     status: SubscriptionStatus
     customer_id: str
     metadata: Mapping[str, str]
-    price_id: str
+    price_ids: tuple[str, ...]
     amount: int
     currency: str
     interval: Interval
@@ -228,6 +248,55 @@ class StripeSubscription:
     canceled_at: datetime | None
     ended_at: datetime | None
     ended_unpaid: bool
+    period_paid: bool = True
+    collection_paused: bool = False
+    paused_at: datetime | None = None
+    payment_method_id: str = ""
+    pay_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StripeCustomer:
+    """Stripe's record of a payer.
+
+    Attributes:
+        balance: what Stripe sets against the next invoice, in pence: below zero, a credit.
+        payment_method_id: what invoices are paid from unless a subscription has its own.
+    """
+
+    id: str
+    balance: int
+    payment_method_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StripePaymentMethod:
+    """A card, or a bank account.
+
+    Attributes:
+        kind: Stripe's word, such as `card` or `bacs_debit`.
+        label: as a person knows it, such as "Visa ending 4242".
+        expires_on: the last day of a card.
+    """
+
+    id: str
+    customer_id: str
+    kind: str
+    label: str
+    expires_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class StripeMandate:
+    """The permission to debit a bank account.
+
+    Attributes:
+        status: active, pending or inactive.
+    """
+
+    id: str
+    status: str
+    payment_method_id: str
 
 
 @dataclass(frozen=True, slots=True)

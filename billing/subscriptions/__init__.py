@@ -2,7 +2,7 @@
 
 from billing.subscriptions.apply import apply
 from billing.subscriptions.change import cancel_at_period_end, finish_change, keep
-from billing.subscriptions.follow import known, look_again
+from billing.subscriptions.follow import known, look_again, remind_of_renewals
 from billing.subscriptions.tell import tell_of_failure, tell_of_payment
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "keep",
     "known",
     "look_again",
+    "remind_of_renewals",
     "tell_of_failure",
     "tell_of_payment",
 ]

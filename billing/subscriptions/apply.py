@@ -18,13 +18,14 @@ from billing.errors import UnknownReaderError
 from billing.models import Price, Subscription, SubscriptionStatus
 from billing.notices import Notice, SubscriptionEnded, SubscriptionEnding
 from billing.outbox import owe
-from billing.payments import link_customer, reader_of
+from billing.payments import link_customer, reader_address, reader_of
 from billing.payments.customers import checkout_of
 from billing.queue import Fence
 from billing.settings import Paywall
 from billing.stripe_gateway.client import APP
 from billing.stripe_gateway.types import StripeSubscription
-from billing.subscriptions.address import reader_address
+from billing.subscriptions.mirror import mirror
+from billing.subscriptions.remind import remind
 from billing.tasks import raise_task
 
 
@@ -52,25 +53,67 @@ def apply(
     ours = _ours(session, theirs.id)
     if ours is not None and ours.status.ended:
         return ours
-    price = find_price(session, theirs.price_id)
+    price = _price_among(session, theirs)
     if price is None:
         _ask_about_price(session, theirs, known=ours is not None, now=now)
         if ours is None:
             return None
-    begins = ours is None
+    was_live = ours is not None and ours.status.live
+    before = ours.ends_on if ours is not None else None
     if ours is None and price is not None:
         ours = _begin(session, theirs, price, now)
     if ours is None:
         return None
-    was_ending = ours.ends_on is not None
-    _mirror(ours, theirs, price)
+    mirror(ours, theirs, price)
     session.add(ours)
     session.flush()
-    if begins:
-        _refuse_second(session, ours, now)
+    if ours.status.live and not was_live:
+        _ask_about_second(session, ours, now)
     follow_subscription(session, ours, paywall=paywall, now=now)
-    _tell(session, ours, theirs, was_ending=was_ending, catalogue=catalogue, now=now)
+    _tell(session, ours, theirs, ended_before=before, catalogue=catalogue, now=now)
+    remind(session, ours, catalogue=catalogue, now=now)
     return ours
+
+
+def end_gone(
+    session: Session,
+    stripe_subscription_id: str,
+    *,
+    catalogue: Catalogue,
+    paywall: Paywall,
+    fence: Fence,
+    now: datetime,
+) -> None:
+    """End what Stripe says it does not have (any more), now and for ever; ask the staff to look.
+
+    Raises:
+        StaleReadError: somebody has looked since; their answer is newer than ours.
+    """
+    fence.check(session)
+    ours = _ours(session, stripe_subscription_id)
+    if ours is None or ours.status.ended:
+        return
+    ours.status, ours.ended_at = SubscriptionStatus.CANCELED, now
+    ours.paid_until = min(ours.paid_until, now)
+    ours.past_due_since = ours.provisional_until = None
+    ours.pay_url = ""
+    session.flush()
+    follow_subscription(session, ours, paywall=paywall, now=now)
+    _tell_end(session, ours, unpaid=False, catalogue=catalogue, now=now)
+    raise_task(
+        session,
+        "subscription-gone",
+        subject=stripe_subscription_id,
+        detail=f"Stripe has no {stripe_subscription_id} (any more), so it has ended here. Nobody"
+        " ends one this way on purpose: see whether the reader is owed anything.",
+        now=now,
+    )
+
+
+def _price_among(session: Session, theirs: StripeSubscription) -> Price | None:
+    """Return the first of our prices among the items; others may stand beside it."""
+    found = (find_price(session, price_id) for price_id in theirs.price_ids)
+    return next((price for price in found if price is not None), None)
 
 
 def _ours(session: Session, stripe_subscription_id: str) -> Subscription | None:
@@ -102,7 +145,7 @@ def _begin(
         status=theirs.status,
         plan=price.plan,
         started_at=theirs.started,
-        paid_until=theirs.started,
+        paid_until=theirs.period_starts,
     )
 
 
@@ -118,8 +161,8 @@ def _ask_whose(session: Session, theirs: StripeSubscription, now: datetime) -> N
     )
 
 
-def _refuse_second(session: Session, ours: Subscription, now: datetime) -> None:
-    """Ask the staff to look where a reader has bought the same plan twice."""
+def _ask_about_second(session: Session, ours: Subscription, now: datetime) -> None:
+    """Ask the staff to look where a reader has the same plan twice, whichever came alive first."""
     others = session.scalars(
         sa.select(Subscription).where(
             Subscription.reader_id == ours.reader_id,
@@ -138,56 +181,39 @@ def _refuse_second(session: Session, ours: Subscription, now: datetime) -> None:
         )
 
 
-def _mirror(ours: Subscription, theirs: StripeSubscription, price: Price | None) -> None:
-    """Copy Stripe's state. A word Stripe has newly invented changes nothing but the status."""
-    overdue = ours.past_due_since
-    ours.status = theirs.status
-    if price is not None:
-        ours.plan = price.plan
-    ours.stripe_price_id = theirs.price_id
-    ours.amount, ours.currency, ours.interval = theirs.amount, theirs.currency, theirs.interval
-    ours.started_at = theirs.started
-    ours.ends_on, ours.ended_at = theirs.ends_on, theirs.ended_at
-    if theirs.status is not SubscriptionStatus.UNKNOWN:
-        ours.past_due_since = None
-    match theirs.status:
-        case SubscriptionStatus.ACTIVE | SubscriptionStatus.TRIALING:
-            ours.paid_until = theirs.period_ends
-        case SubscriptionStatus.PAST_DUE | SubscriptionStatus.UNPAID:
-            # Stripe has moved on to the period it could not take the money for, and may move on
-            # again and again while nothing is paid: the first of them counts.
-            since = theirs.period_starts
-            ours.paid_until = ours.past_due_since = min(overdue or since, since)
-        case SubscriptionStatus.CANCELED if theirs.ended_at:
-            ours.paid_until = min(ours.paid_until, theirs.ended_at)
-        case _:
-            pass
-
-
 def _tell(
     session: Session,
     ours: Subscription,
     theirs: StripeSubscription,
     *,
-    was_ending: bool,
+    ended_before: datetime | None,
     catalogue: Catalogue,
     now: datetime,
 ) -> None:
-    """Owe the reader a mail for an end that was asked for, and for the end itself."""
-    plan = catalogue.plan(ours.plan).name
-    notice: Notice | None = None
-    fact = ""
+    """Owe the reader a mail for an end that was asked for or moved, and for the end itself."""
     if ours.status is SubscriptionStatus.CANCELED:
-        ended = accounting_day(theirs.ended_at or now)
-        notice = SubscriptionEnded(plan=plan, ended_on=ended, unpaid=theirs.ended_unpaid)
-        fact = f"ended:{theirs.id}"
-    elif theirs.ends_on is not None and not was_ending:
+        _tell_end(session, ours, unpaid=theirs.ended_unpaid, catalogue=catalogue, now=now)
+    elif theirs.ends_on is not None and theirs.ends_on != ended_before:
         asked = int((theirs.canceled_at or theirs.ends_on).timestamp())
+        plan = catalogue.plan(ours.plan).name
         notice = SubscriptionEnding(plan=plan, ends_on=accounting_day(theirs.ends_on))
-        fact = f"ending:{theirs.id}:{asked}"
-    if notice is not None:
-        to = reader_address(session, ours.reader_id)
-        owe(session, notice, to=to, fact=fact, now=now, reader_id=ours.reader_id)
+        fact = f"ending:{theirs.id}:{asked}:{int(theirs.ends_on.timestamp())}"
+        _owe(session, ours, notice, fact, now)
+
+
+def _tell_end(
+    session: Session, ours: Subscription, *, unpaid: bool, catalogue: Catalogue, now: datetime
+) -> None:
+    ended_on = accounting_day(ours.ended_at or now)
+    notice = SubscriptionEnded(
+        plan=catalogue.plan(ours.plan).name, ended_on=ended_on, unpaid=unpaid
+    )
+    _owe(session, ours, notice, f"ended:{ours.stripe_subscription_id}", now)
+
+
+def _owe(session: Session, ours: Subscription, notice: Notice, fact: str, now: datetime) -> None:
+    to = reader_address(session, ours.reader_id)
+    owe(session, notice, to=to, fact=fact, now=now, reader_id=ours.reader_id)
 
 
 def _ask_about_price(
@@ -196,10 +222,11 @@ def _ask_about_price(
     """An unknown price on what is ours is a question for the staff, never a default plan."""
     if not known and theirs.metadata.get("app") != APP:
         return
+    prices = ", ".join(theirs.price_ids)[:200]
     raise_task(
         session,
         "unknown-price",
-        subject=f"{theirs.id}:{theirs.price_id}",
-        detail=f"The subscription {theirs.id} has a price we do not know: {theirs.price_id}.",
+        subject=f"{theirs.id}:{prices}",
+        detail=f"The subscription {theirs.id} has no price that we know: {prices}.",
         now=now,
     )

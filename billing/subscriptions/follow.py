@@ -1,16 +1,21 @@
 """Look at one subscription again, and act on what is seen."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from billing import payments
 from billing.context import Context
+from billing.errors import PASSING
 from billing.models import Subscription
 from billing.queue import Fence, look
 from billing.stripe_gateway import read
 from billing.stripe_gateway.types import StripeSubscription
-from billing.subscriptions.apply import apply
+from billing.subscriptions.apply import apply, end_gone
+from billing.subscriptions.remind import due_for_a_reminder
 
 
 def look_again(
@@ -30,19 +35,14 @@ def look_again(
         BusyError, StaleReadError, StripeUnavailableError: try again later.
         UnknownReaderError: it is ours, but we know no reader for it.
     """
+    told: dict[str, Any] = {"catalogue": context.catalogue, "paywall": context.settings.paywall}
 
     def apply_it(session: Session, theirs: StripeSubscription | None, fence: Fence) -> None:
+        now = context.clock.now()
         if theirs is not None:
-            apply(
-                session,
-                theirs,
-                catalogue=context.catalogue,
-                paywall=context.settings.paywall,
-                fence=fence,
-                now=context.clock.now(),
-            )
+            apply(session, theirs, **told, fence=fence, now=now)
         else:
-            fence.check(session)
+            end_gone(session, stripe_subscription_id, **told, fence=fence, now=now)
         also(session)
 
     look(
@@ -52,6 +52,36 @@ def look_again(
         apply=apply_it,
         clock=context.clock,
     )
+    with suppress(*PASSING):  # a label for the account page: another look will bring it
+        _get_to_know_method(context, stripe_subscription_id)
+
+
+def _get_to_know_method(context: Context, stripe_subscription_id: str) -> None:
+    """Learn what a subscription is paid from: a banner warns of a card that runs out."""
+    with context.db.reading() as session:
+        method_id = session.scalar(
+            sa.select(Subscription.payment_method_id).where(
+                Subscription.stripe_subscription_id == stripe_subscription_id,
+                Subscription.ended_at.is_(None),
+            )
+        )
+    if method_id:
+        payments.get_to_know_method(context, method_id)
+
+
+def remind_of_renewals(context: Context) -> int:
+    """Look again at what renews soon, so that its reader is reminded though nobody tells us.
+
+    Returns:
+        How many could not be looked at; they are tried again the next night.
+    """
+    missed = 0
+    for stripe_subscription_id in due_for_a_reminder(context):
+        try:
+            look_again(context, stripe_subscription_id)
+        except PASSING:
+            missed += 1
+    return missed
 
 
 def known(context: Context, stripe_subscription_id: str) -> bool:

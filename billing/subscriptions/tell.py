@@ -6,16 +6,31 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from billing import readers
 from billing.catalogue.data import Catalogue
 from billing.clock import accounting_day
-from billing.models import Payment, PaymentPurpose, PaymentStatus, Subscription
+from billing.models import (
+    Checkout,
+    CheckoutStatus,
+    OutboxMessage,
+    Payment,
+    PaymentPurpose,
+    PaymentStatus,
+    Subscription,
+    SubscriptionStatus,
+)
 from billing.money import Money
-from billing.notices import Notice, PaymentFailed, PaymentReceipt, SubscriptionStarted
+from billing.notices import (
+    Notice,
+    PaymentActionNeeded,
+    PaymentFailed,
+    PaymentReceipt,
+    SubscriptionStarted,
+)
 from billing.outbox import owe
-from billing.payments import address_for, receipt_for
+from billing.payments import address_for, reader_address, receipt_for
 from billing.settings import Paywall
 from billing.stripe_gateway.types import StripeInvoice
-from billing.subscriptions.address import reader_address
 
 # Fourteen days, counted from the day after the contract.
 # Source: Consumer Contracts Regulations 2013, reg 30;
@@ -41,6 +56,9 @@ def tell_of_payment(
     starts, ends = accounting_day(invoice.period_starts), accounting_day(invoice.period_ends)
     last_day = max(starts, ends - timedelta(days=1))
     receipt = receipt_for(session, payment, item=plan.name, now=now, period=(starts, last_day))
+    fact = f"receipt:{payment.stripe_payment_intent_id}"
+    if _told(session, fact):
+        return  # as a start or as a renewal, whichever it looked like then: never as both
     subscription = _subscription(session, invoice)
     notice: Notice
     if invoice.billing_reason == _FIRST and subscription is not None:
@@ -61,7 +79,6 @@ def tell_of_payment(
             price=subscription.money if subscription is not None and renews else None,
         )
     to = address_for(session, payment)
-    fact = f"receipt:{payment.stripe_payment_intent_id}"
     owe(session, notice, to=to, fact=fact, now=now, reader_id=payment.reader_id)
 
 
@@ -73,24 +90,58 @@ def tell_of_failure(
     paywall: Paywall,
     now: datetime,
 ) -> None:
-    """Tell a subscriber that a renewal could not be taken, once for each attempt."""
+    """Tell a subscriber that a payment could not be taken, or that their bank wants them to act.
+
+    Once for each attempt, and as one or the other. Who is still on Stripe's page is told there.
+    """
     subscription = _subscription(session, invoice)
-    if not invoice.failing or invoice.billing_reason == _FIRST or subscription is None:
+    if not invoice.failing or subscription is None or subscription.status.ended:
+        return  # its end is told by another mail
+    if invoice.billing_reason == _FIRST and not _left_the_page(session, subscription):
         return
-    if subscription.status.ended:
-        return  # there is nothing left to put right; its end is told by another mail
-    until = invoice.period_starts + timedelta(days=paywall.grace_days)
-    notice = PaymentFailed(
-        plan=catalogue.plan(subscription.plan).name,
-        amount=Money(invoice.amount_due, invoice.currency),
-        attempt=invoice.attempt_count,
-        pay_link=invoice.hosted_url,
-        access_until=accounting_day(until),
-        next_attempt_on=accounting_day(invoice.next_attempt) if invoice.next_attempt else None,
-    )
-    to = reader_address(session, subscription.reader_id)
+    readers.hold(session, subscription.reader_id)
     fact = f"failed:{invoice.id}:{invoice.attempt_count}"
+    if _told(session, fact):
+        return
+    since = subscription.past_due_since
+    until = accounting_day(since + timedelta(days=paywall.grace_days)) if since else None
+    plan, amount = (
+        catalogue.plan(subscription.plan).name,
+        Money(invoice.amount_due, invoice.currency),
+    )
+    notice: Notice
+    if invoice.action_needed:
+        notice = PaymentActionNeeded(
+            plan=plan, amount=amount, pay_link=invoice.hosted_url, access_until=until
+        )
+    else:
+        notice = PaymentFailed(
+            plan=plan,
+            amount=amount,
+            attempt=invoice.attempt_count,
+            pay_link=invoice.hosted_url,
+            access_until=until,
+            next_attempt_on=accounting_day(invoice.next_attempt) if invoice.next_attempt else None,
+        )
+    to = reader_address(session, subscription.reader_id)
     owe(session, notice, to=to, fact=fact, now=now, reader_id=subscription.reader_id)
+
+
+def _told(session: Session, fact: str) -> bool:
+    """Whether a fact was told already, by whatever mail."""
+    told = sa.select(OutboxMessage.id).where(OutboxMessage.fact == fact).limit(1)
+    return session.scalar(told) is not None
+
+
+def _left_the_page(session: Session, subscription: Subscription) -> bool:
+    """Whether the first payment was agreed, and only then refused: by a bank, days later."""
+    if subscription.status is not SubscriptionStatus.INCOMPLETE:
+        return True
+    checkout = session.get(Checkout, subscription.checkout_id) if subscription.checkout_id else None
+    return checkout is not None and checkout.status in (
+        CheckoutStatus.AWAITING_BANK,
+        CheckoutStatus.FAILED,
+    )
 
 
 def _subscription(session: Session, invoice: StripeInvoice) -> Subscription | None:

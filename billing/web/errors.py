@@ -35,6 +35,8 @@ _REFUSALS: Final[dict[type[errors.BillingError], tuple[int, str]]] = {
     errors.ClosedAppealError: (409, "closed_appeal"),
     errors.AmountError: (422, "amount"),
     errors.AlreadySubscribedError: (409, "already_subscribed"),
+    errors.PaymentDueError: (409, "payment_due"),
+    errors.AwaitingBankError: (409, "awaiting_bank"),
     errors.TooManyAttemptsError: (429, "too_many"),
     errors.RefusedError: (400, "refused"),
     errors.StripeUnavailableError: (503, "stripe_unavailable"),

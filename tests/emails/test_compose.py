@@ -12,11 +12,15 @@ from billing.money import Money
 from billing.notices import (
     KINDS,
     DonationThanks,
+    GiftFailed,
+    MandateEnded,
     Notice,
+    PaymentActionNeeded,
     PaymentFailed,
     PaymentReceipt,
     Receipt,
     RefundMade,
+    RenewalComing,
     SignIn,
     SubscriptionEnded,
     SubscriptionStarted,
@@ -82,6 +86,24 @@ def every_shape() -> Iterator[Notice]:
         access_until=DAY,
         next_attempt_on=None,
     )
+    yield PaymentFailed(
+        plan="Digital",
+        amount=Money(5_49),
+        attempt=1,
+        pay_link="https://x.example/2",
+        access_until=None,
+        next_attempt_on=DAY,
+    )
+    yield PaymentActionNeeded(plan="Digital", amount=Money(5_49), pay_link="", access_until=None)
+    yield RenewalComing(
+        plan="Digital",
+        amount=Money(5_49),
+        interval="month",
+        renews_on=DAY,
+        method="",
+        trial=True,
+    )
+    yield MandateEnded(plan="Digital", account="", amount=Money(5_49))
     yield SubscriptionEnded(plan="Digital", ended_on=DAY, unpaid=True)
     yield RefundMade(
         amount=Money(1_00),
@@ -204,10 +226,24 @@ def test_a_failed_payment_says_how_to_pay_whether_or_not_stripe_gave_a_link() ->
     linked = SAMPLES["payment_failed"]
     bare = linked.model_copy(update={"pay_link": ""})
 
-    assert "same card or another one: https://invoice.stripe.com/" in compose(linked, REAL).text
+    assert "Pay £5.49: https://invoice.stripe.com/" in compose(linked, REAL).text
     unlinked = compose(bare, REAL)
     for part in (unlinked.text, unlinked.html):
-        assert "To pay with the same card or another one, reply to this message." in part
+        assert "To pay, reply to this message and we will help." in part
+
+
+def test_a_reminder_says_when_how_much_from_what_and_how_to_leave() -> None:
+    text = compose(SAMPLES["renewal_coming"], SETTINGS).text
+
+    for line in (
+        "Your subscription renews on 7 December 2026",
+        "Next payment: £54.90",
+        "Taken on: 7 December 2026",
+        "Paid by: Visa ending 4242",
+        "If you do not wish to go on, end it before 7 December 2026 and nothing is taken.",
+        "HOW TO END YOUR SUBSCRIPTION",
+    ):
+        assert line in text.splitlines()
 
 
 def test_the_first_mail_carries_the_right_to_cancel_and_the_model_form() -> None:
@@ -284,7 +320,7 @@ def test_a_service_mail_carries_no_marketing(notice: Notice) -> None:
     needed = {f"{own}/account", f"{own}/sign-in"} | asked_for
     assert {link for link in Page(mail.html).links if not link.startswith("mailto:")} <= needed
     assert SELLING.findall(mail.text) == []
-    if not isinstance(notice, DonationThanks):
+    if not isinstance(notice, (DonationThanks, GiftFailed)):  # of a gift they themselves began
         assert re.findall(r"appeal|fighting fund", mail.text, re.IGNORECASE) == []
 
 

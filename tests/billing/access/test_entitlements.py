@@ -102,8 +102,18 @@ PAID = {SUBSCRIPTION: (STARTED, PAID_UNTIL)}
             {**PAID, GRACE: (PAID_UNTIL, PAID_UNTIL + timedelta(days=2))},
         ),
         ({"status": "past_due"}, PAID),
+        # Stripe has given up asking, which may be before the grace is over.
+        (
+            {"status": "unpaid", "past_due_since": FAILED},
+            {**PAID, GRACE: (PAID_UNTIL, FAILED + timedelta(days=14))},
+        ),
+        # A bank is at work on the next period: it is let run, and said to be provisional.
+        (
+            {"status": "active", "provisional_until": PAID_UNTIL + timedelta(days=30)},
+            {SUBSCRIPTION: (STARTED, PAID_UNTIL + timedelta(days=30) + LEEWAY)},
+        ),
         # Nothing beyond what is paid.
-        ({"status": "unpaid", "past_due_since": FAILED}, PAID),
+        ({"status": "active", "collection_paused": True}, PAID),
         ({"status": "paused"}, PAID),
         ({"status": "incomplete", "paid_until": STARTED}, {}),
         ({"status": "incomplete_expired", "paid_until": STARTED, "ended_at": STARTED}, {}),

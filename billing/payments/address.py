@@ -1,4 +1,4 @@
-"""Where to write to a reader about their subscription."""
+"""Where to write to a reader about what they pay for."""
 
 from uuid import UUID
 
