@@ -11,7 +11,7 @@ import uvicorn
 from sandbox import api
 from sandbox.kernel.app import Connection, create_app
 from sandbox.kernel.world import World
-from sandbox.pages import authenticate, checkout, console, control, invoice
+from sandbox.pages import authenticate, checkout, console, control, invoice, portal
 
 _DAY = 24 * 3600
 _ROOMS = (api,)  # importing it registers its operations, and the engine's jobs
@@ -24,7 +24,7 @@ def main() -> None:
     url = f"http://localhost:{listening.getsockname()[1]}"
     start = -options.start_days_ago * _DAY
     world = World(options.data, url, options.clock_file, start=start)
-    pages = (authenticate, checkout, console, control, invoice)
+    pages = (authenticate, checkout, console, control, invoice, portal)
     app = create_app(world, [route for page in pages for route in page.routes(world)])
     config = uvicorn.Config(app, http=Connection, log_level="warning", access_log=False)
     print(f"sandbox ready {url}", flush=True)  # noqa: T201 - others wait for this line

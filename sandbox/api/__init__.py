@@ -13,6 +13,7 @@ from sandbox.api import (  # noqa: F401 - for what they register
     payment_intents,
     payment_methods,
     payouts,
+    portal,
     reading,
     refunds,
     subscription_items,

@@ -22,7 +22,7 @@ _NAMES: Final = dict.fromkeys(("business_name", "individual_name"))
 class Payer:
     """What somebody typed into the payment page; without an instrument, only who they are."""
 
-    email: str
+    email: str | None
     name: str
     instrument: Instrument | None
     expiry: tuple[int, int] | None

@@ -25,7 +25,7 @@ def kind_of(form: Form, offered: list[str]) -> str:
 
 def problems(form: Form, kind: str, now: int) -> dict[str, str]:
     """Return what is wrong with a form, by field; `kind` is "" where it asks for no payment."""
-    found = {} if "@" in form["email"] else {"email": "Enter an e-mail address."}
+    found = {} if "@" in form.get("email", "@") else {"email": "Enter an e-mail address."}
     if kind == "card":
         found |= _card_problems(form, now)
     elif kind:
@@ -39,7 +39,7 @@ def payer(form: Form, kind: str, now: int) -> Payer:
     """Return who pays and with what, of a form without problems."""
     instruments: Mapping[str, Instrument] = CARDS if kind == "card" else ACCOUNTS
     return Payer(
-        email=form["email"],
+        email=form.get("email"),
         name=form["name"],
         instrument=instruments[_digits(form, "number")] if kind else None,
         expiry=_expiry(form["expiry"], now) if kind == "card" else None,

@@ -1,6 +1,7 @@
 """Pages and their addresses: templates are autoescaped, and an unknown name in one is an error."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -29,6 +30,11 @@ def money(amount: int, currency: str) -> str:
     return f"{symbol}{amount / 100:,.2f}"
 
 
+def day(moment: int) -> str:
+    """Write a day for a person to read."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%d %B %Y")
+
+
 def page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Return a rendered page."""
     return HTMLResponse(_TEMPLATES.get_template(template).render(**values), status)
@@ -44,5 +50,5 @@ async def given(request: Request) -> Given:
     return {**fields, **request.path_params}
 
 
-_TEMPLATES.filters["money"] = money
+_TEMPLATES.filters |= {"day": day, "money": money}
 _TEMPLATES.globals |= {"cards": CARDS, "accounts": ACCOUNTS}
