@@ -175,7 +175,7 @@ def await_due(world: World, subscription: Doc) -> None:
     ends = period_ends(subscription)
     days = world.store.setting("upcoming_days", 7)
     trial = subscription["trial_end"] if status == "trialing" else None
-    told = [max(subscription["trial_start"], trial - _NOTICE)] if trial else []
+    told = [max(subscription["trial_start"] + 1, trial - _NOTICE)] if trial else []
     tries = {"incomplete": subscription["created"], "paused": _resuming_since(world, ident)}
     moments = {
         "subscription.due": [*ends, subscription["cancel_at"]],
@@ -187,7 +187,7 @@ def await_due(world: World, subscription: Doc) -> None:
     forget = "DELETE FROM job WHERE subject = ? AND kind = ?"
     for kind, wanted in moments.items():
         world.store.db.execute(forget, (ident, kind))
-        for moment in {moment for moment in wanted if moment and moment >= world.now}:
+        for moment in {moment for moment in wanted if moment and moment > world.now}:
             world.schedule(moment, kind, ident)
 
 

@@ -140,6 +140,33 @@ def subscribe(api: Any, local: Local) -> Callable[..., Any]:
     return take_out
 
 
+def price(api: Any, amount: int, interval: str = "month") -> str:
+    """Offer something at so many pence a period."""
+    product = api.products.create({"name": f"Paper {amount}"}).id
+    recurring = {"interval": interval}
+    fields = {"currency": "gbp", "unit_amount": amount, "recurring": recurring, "product": product}
+    ident: str = api.prices.create(fields).id
+    return ident
+
+
+@pytest.fixture
+def begin(api: Any, subscribe: Callable[..., Any]) -> Callable[..., Any]:
+    """Begin a subscription by the API, for a customer with a card (or, with None, without one)."""
+
+    def begin(card: str | None = CARD, **more: Any) -> Any:
+        if card is None:
+            customer: Any = {"customer": api.customers.create({"name": "Ada"}).id}
+        else:
+            paid = subscribe(card)
+            api.subscriptions.cancel(paid.id)
+            customer = {"customer": paid.customer}
+            customer["default_payment_method"] = paid.default_payment_method
+        items = {"items": [{"price": price(api, 1000)}]}
+        return api.subscriptions.create(customer | items | more)
+
+    return begin
+
+
 @dataclass
 class Inbox:
     """A product's webhook endpoint: what came, in order; it can be told to fail."""

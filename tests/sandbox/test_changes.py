@@ -9,18 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.engine.periods import share
-from tests.sandbox.conftest import FAILS_LATER, Local
+from tests.sandbox.conftest import FAILS_LATER, Local, price
 
 Subscribe = Callable[..., Any]
 _FOREVER = 10**9
-
-
-def price(api: Any, amount: int, interval: str = "month", **more: Any) -> str:
-    product = api.products.create({"name": f"Paper {amount}"}).id
-    recurring = {"interval": interval}
-    fields = {"currency": "gbp", "unit_amount": amount, "recurring": recurring, "product": product}
-    ident: str = api.prices.create(fields | more).id
-    return ident
 
 
 def half_of(subscription: Any) -> int:
@@ -114,7 +106,12 @@ def test_a_downgrade_becomes_credit_that_later_invoices_use_up(
     more = {"proration_behavior": "always_invoice", "proration_date": half_of(ten)}
     changed = swap(api, ten, price(api, 400), **more)
     bill = api.invoices.retrieve(changed.latest_invoice)
-    assert (bill.total, bill.amount_due, bill.status, bill.ending_balance) == (-300, 0, "paid", -300)
+    assert (bill.total, bill.amount_due, bill.status, bill.ending_balance) == (
+        -300,
+        0,
+        "paid",
+        -300,
+    )
     assert api.customers.retrieve(ten.customer).balance == -300
     assert api.invoice_payments.list({"invoice": bill.id}).data == []
     local.advance(to=ten["items"].data[0].current_period_end + 3600)
