@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from billing import reconciliation
 from billing.context import Context
 from billing.db import insert_ignore
 from billing.models import Heartbeat
@@ -74,6 +75,7 @@ def lanes_of(context: Context) -> list[Lane]:
     return [
         *(Lane(f"events-{number}", handle) for number in range(1, events + 1)),
         Lane("mail", mail),
+        Lane("looks", partial(reconciliation.look_at_due_readers, context, most=1)),
         Lane("schedule", partial(schedule.run_due, context)),
         Lane("heartbeat", partial(beat, context), longest=_HEARTBEAT),
     ]

@@ -1,7 +1,8 @@
 """Find the facts of one question at the wall, have them decided, and count what must be counted.
 
 Somebody with a right, and an article opened before, cost one short reading transaction. Only a free
-article that is new to its reader is written, and Stripe is never asked.
+article that is new to its reader is written, and the look owed to a customer about to be refused.
+Stripe is never asked here.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 from billing import readers, sign_in
 from billing.access import meter
 from billing.access.decide import Decision, Facts, Policy, Reason, Right, decide
+from billing.access.provisional import let_in_and_look, may_be_owed
 from billing.db import Database
 from billing.models import Entitlement, Reader
 from billing.settings import Settings
@@ -59,9 +61,13 @@ def check(db: Database, settings: Settings, question: Question, *, now: datetime
             visitor = meter.read_cookie(settings, question.visitor_cookie, window)
         subject = _subject(reader_id, visitor)
         counted = meter.read_so_far(session, subject, window.name) if subject else frozenset()
-    if visitor is not None:
-        counted |= {visitor.first}
-    decision = _decide(rights, counted, article, window, policy, now)
+        if visitor is not None:
+            counted |= {visitor.first}
+        decision = _decide(rights, counted, article, window, policy, now)
+        refused = decision.reason is Reason.LIMIT_REACHED and question.counts
+        known = refused and reader_id and may_be_owed(session, reader_id, now=now)
+    if reader_id and known:
+        return _look_before_refusing(db, reader_id, policy, window, now)
     if decision.reason is not Reason.METERED or not question.counts:
         return Answer(decision)
     if not subject:
@@ -77,6 +83,15 @@ def check(db: Database, settings: Settings, question: Question, *, now: datetime
             limit=policy.limit,
         )
     return Answer(_decide(rights, counted, article, window, policy, now))
+
+
+def _look_before_refusing(
+    db: Database, reader_id: UUID, policy: Policy, window: meter.Window, now: datetime
+) -> Answer:
+    with db.unit_of_work() as session:
+        let_in_and_look(session, reader_id, now=now)
+        rights = rights_of(session, reader_id, now=now)
+    return Answer(_decide(rights, frozenset(), "", window, policy, now))
 
 
 def rights_of(session: Session, reader_id: UUID, *, now: datetime) -> tuple[Right, ...]:

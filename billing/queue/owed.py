@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from billing.db import changed_one
 from billing.errors import StaleReadError
-from billing.models import OutboxMessage, OwedState, StripeEvent
+from billing.models import OutboxMessage, OwedState, ReaderLook, StripeEvent
 
-Row = TypeVar("Row", StripeEvent, OutboxMessage)
+Row = TypeVar("Row", StripeEvent, OutboxMessage, ReaderLook)
 
 LEASE: Final = timedelta(seconds=120)
 _LONGEST_WAIT: Final = timedelta(hours=1)

@@ -7,13 +7,18 @@ from billing.reconciliation.events import (
     replay_since,
 )
 from billing.reconciliation.polls import poll_balance_transactions, poll_unfinished
+from billing.reconciliation.reader import look_at_due_readers, look_at_reader
 from billing.reconciliation.refresh import refresh
 from billing.reconciliation.subject import Subject, SubjectKind
+from billing.reconciliation.unknown import finish_commands
 
 __all__ = [
     "NotReplayableError",
     "Subject",
     "SubjectKind",
+    "finish_commands",
+    "look_at_due_readers",
+    "look_at_reader",
     "parked_events",
     "poll_balance_transactions",
     "poll_unfinished",
