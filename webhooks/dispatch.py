@@ -10,7 +10,7 @@ from typing import Final
 
 from billing.reconciliation import Subject
 from webhooks.event import Event
-from webhooks.handlers import account, checkout, invoices, payments, subscriptions
+from webhooks.handlers import account, checkout, customers, invoices, payments, subscriptions
 from webhooks.handlers.naming import IgnoredError, ignored
 
 __all__ = ["HANDLERS", "TYPES", "IgnoredError", "subject_of"]
@@ -128,6 +128,20 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     # Stripe may stop taking or paying out money, and says so nowhere else.
     "account.updated": account.changed,
     "capability.updated": account.changed,
+    # Who pays, and what from. A deleted customer is never used again.
+    "customer.created": customers.changed,
+    "customer.updated": customers.changed,
+    "customer.deleted": customers.changed,
+    # A card is given, let go, or replaced by its bank without anybody asking.
+    "payment_method.attached": customers.method_changed,
+    "payment_method.detached": customers.method_changed,
+    "payment_method.updated": customers.method_changed,
+    "payment_method.automatically_updated": customers.method_changed,
+    "customer.source.expiring": customers.method_changed,
+    "setup_intent.succeeded": customers.method_set_up,
+    "setup_intent.setup_failed": ignored("nothing was set up, and its page says so to the reader"),
+    # A bank has ended a Direct Debit: the next one would fail, and cost a fee.
+    "mandate.updated": customers.mandate_changed,
     # Pages a reader or the staff opened at Stripe; what is done there tells of itself.
     "billing_portal.configuration.created": ignored("how a page at Stripe looks"),
     "billing_portal.configuration.updated": ignored("how a page at Stripe looks"),

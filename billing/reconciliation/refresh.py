@@ -1,7 +1,8 @@
 """From an object at Stripe to the verb that looks at it again: the one way in for every feed."""
 
-from collections.abc import Callable
-from typing import assert_never
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -36,7 +37,7 @@ def refresh(
         UnknownReaderError: it is ours, but we know no reader for it.
     """
     if feed in ORDINARY:
-        _look(context, subject, also)
+        LOOKS[subject.kind](context, subject.id, also=also)
         return
     with context.db.reading() as session:
         before = standing_of(session, subject)
@@ -45,32 +46,26 @@ def refresh(
         record_repair(session, subject, feed=feed, before=before, now=context.clock.now())
         also(session)
 
-    _look(context, subject, and_the_repair)
+    LOOKS[subject.kind](context, subject.id, also=and_the_repair)
 
 
-def _look(context: Context, subject: Subject, also: Also) -> None:
-    match subject.kind:
-        case SubjectKind.CHECKOUT:
-            checkout.settle(context, subject.id, also=also)
-        case SubjectKind.SUBSCRIPTION:
-            subscriptions.look_again(context, subject.id, also=also)
-        case SubjectKind.INVOICE:
-            checkout.look_at_invoice(context, subject.id, also=also)
-        case SubjectKind.PAYMENT:
-            checkout.look_at_payment(context, subject.id, also=also)
-        case SubjectKind.DISPUTE:
-            meet = checkout.look_at_payment
-            payments.look_at_dispute(context, subject.id, meet=meet, also=also)
-        case SubjectKind.PAYOUT:
-            meet = checkout.look_at_payment
-            payments.look_at_payout(context, subject.id, meet=meet, also=also)
-        case SubjectKind.ACCOUNT:
-            payments.look_at_account(context, subject.id, also=also)
-        case SubjectKind.QUESTION:
-            payments.look_at_question(context, subject.id, also=also)
-        case SubjectKind.BALANCE:
-            poll_balance_transactions(context)
-            with context.db.unit_of_work() as session:
-                also(session)
-        case _:
-            assert_never(subject.kind)
+def _walk_the_balance(context: Context, _account: str, *, also: Also) -> None:
+    poll_balance_transactions(context)
+    with context.db.unit_of_work() as session:
+        also(session)
+
+
+LOOKS: Final[Mapping[SubjectKind, Callable[..., None]]] = {
+    SubjectKind.CHECKOUT: checkout.settle,
+    SubjectKind.SUBSCRIPTION: subscriptions.look_again,
+    SubjectKind.INVOICE: checkout.look_at_invoice,
+    SubjectKind.PAYMENT: checkout.look_at_payment,
+    SubjectKind.CUSTOMER: payments.look_at_customer,
+    SubjectKind.PAYMENT_METHOD: payments.look_at_payment_method,
+    SubjectKind.MANDATE: payments.look_at_mandate,
+    SubjectKind.DISPUTE: partial(payments.look_at_dispute, meet=checkout.look_at_payment),
+    SubjectKind.PAYOUT: partial(payments.look_at_payout, meet=checkout.look_at_payment),
+    SubjectKind.ACCOUNT: payments.look_at_account,
+    SubjectKind.BALANCE: _walk_the_balance,
+    SubjectKind.QUESTION: payments.look_at_question,
+}

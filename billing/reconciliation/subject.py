@@ -11,6 +11,9 @@ class SubjectKind(enum.StrEnum):
     SUBSCRIPTION = "subscription"
     INVOICE = "invoice"
     PAYMENT = "payment"  # a payment intent, with its charge and its refunds
+    CUSTOMER = "customer"
+    PAYMENT_METHOD = "payment_method"
+    MANDATE = "mandate"
     DISPUTE = "dispute"
     PAYOUT = "payout"
     ACCOUNT = "account"  # our own, and what it may do

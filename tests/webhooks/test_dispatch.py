@@ -18,6 +18,8 @@ INVOICE, PAYMENT = SubjectKind.INVOICE, SubjectKind.PAYMENT
 DISPUTE, PAYOUT = SubjectKind.DISPUTE, SubjectKind.PAYOUT
 ACCOUNT, BALANCE = SubjectKind.ACCOUNT, SubjectKind.BALANCE
 QUESTION = SubjectKind.QUESTION
+CUSTOMER, MANDATE = SubjectKind.CUSTOMER, SubjectKind.MANDATE
+METHOD = SubjectKind.PAYMENT_METHOD
 
 CHARGE_OF_2020 = {
     "id": "ch_1",
@@ -72,6 +74,7 @@ DISPUTE_OF_2020 = {
     "payment_intent": "pi_1",
     "balance_transactions": [{"id": "txn_1", "object": "balance_transaction", "amount": -1000}],
 }
+SETUP = {"id": "seti_1", "object": "setup_intent", "payment_method": "pm_1", "mandate": "m_1"}
 INVOICE_PAYMENT = {
     "id": "inpay_1",
     "object": "invoice_payment",
@@ -129,6 +132,11 @@ def event(event_type: str, about: Mapping[str, Any]) -> Event:
         ("invoice.finalization_failed", INVOICE_OF_2020, Subject(INVOICE, "in_1")),
         ("subscription_schedule.updated", SCHEDULE, Subject(SUBSCRIPTION, "sub_1")),
         ("subscription_schedule.released", RELEASED, Subject(SUBSCRIPTION, "sub_1")),
+        ("customer.updated", {"id": "cus_1", "email": None}, Subject(CUSTOMER, "cus_1")),
+        ("customer.deleted", {"id": "cus_1", "deleted": True}, Subject(CUSTOMER, "cus_1")),
+        ("payment_method.automatically_updated", {"id": "pm_1"}, Subject(METHOD, "pm_1")),
+        ("setup_intent.succeeded", SETUP, Subject(METHOD, "pm_1")),
+        ("mandate.updated", {"id": "mandate_1"}, Subject(MANDATE, "mandate_1")),
         ("charge.dispute.created", DISPUTE_OF_2020, Subject(DISPUTE, "dp_1")),
         ("charge.dispute.closed", {"id": "du_1", "object": "dispute"}, Subject(DISPUTE, "du_1")),
         ("payout.reconciliation_completed", {"id": "po_1"}, Subject(PAYOUT, "po_1")),
@@ -169,6 +177,7 @@ def test_an_event_of_any_version_names_the_object_to_look_at(
             {"object": "entitlements.active_entitlement_summary", "customer": "cus_1"},
             "who may read is decided here, from subscriptions; Stripe's own list is not asked",
         ),
+        ("setup_intent.succeeded", {"id": "seti_1"}, "nothing was set up"),
         ("v9.something.unheard_of", {}, "not a type we act on"),
         ("invoice.paid", {"object": "invoice"}, "it names no object"),
         ("checkout.session.completed", {}, "it names no object"),

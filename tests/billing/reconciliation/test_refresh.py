@@ -8,6 +8,7 @@ from billing.context import Context
 from billing.models import Feed, Repair
 from billing.money import Money
 from billing.reconciliation import Subject, SubjectKind, refresh
+from billing.reconciliation.refresh import LOOKS
 from tests.support.stripe import LocalStripe
 
 
@@ -33,6 +34,10 @@ def repairs(context: Context) -> list[tuple[Feed, str, list[dict[str, str]]]]:
 
 def test_a_subject_is_written_as_its_kind_and_its_id() -> None:
     assert str(Subject(SubjectKind.SUBSCRIPTION, "sub_1")) == "subscription:sub_1"
+
+
+def test_there_is_a_way_to_look_at_every_kind_of_subject() -> None:
+    assert set(LOOKS) == set(SubjectKind)
 
 
 @pytest.mark.parametrize("feed", [Feed.WEBHOOK, Feed.RETURN])
