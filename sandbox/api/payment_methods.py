@@ -57,7 +57,7 @@ def attach_payment_method(world: World, call: Call) -> Doc:
     """Give a payment method to a customer."""
     call.need("customer")
     customer = world.get("customer", call.params["customer"], param="customer", status=400)
-    return engine.attach(world, world.get("payment_method", call.id), customer["id"])
+    return engine.attach(world, engine.named(world, call.id), customer["id"])
 
 
 @operation("POST", f"{_ONE}/detach")

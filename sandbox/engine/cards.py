@@ -76,6 +76,11 @@ _ALL: Final = (
     Card("4000000000005126", "is paid; a refund fails days later"),
 )
 CARDS: Final[Mapping[str, Card]] = {card.number: card for card in _ALL}
+# What the API may attach without a page.
+TEST_NAMES: Final[Mapping[str, Card]] = {
+    "pm_card_visa": CARDS["4242424242424242"],
+    "pm_card_chargeCustomerFail": CARDS["4000000000000341"],
+}
 
 
 def card_of(method: Mapping[str, Any]) -> Card:

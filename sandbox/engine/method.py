@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sandbox.engine import mandate
 from sandbox.engine.bank import SORT_CODE, Account, account_of
-from sandbox.engine.cards import Card, card_of
+from sandbox.engine.cards import TEST_NAMES, Card, card_of
 from sandbox.errors import invalid
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
@@ -39,6 +39,18 @@ def new_method(
     shown = {key: value for key, value in doc.items() if value is not None or "customer" in key}
     world.store.save(shown)  # of the kinds of payment it could be, Stripe shows only what it is
     return shown
+
+
+def named(world: World, ident: str) -> Doc:
+    """Return a stored payment method, or a new one where `ident` is one of Stripe's test names.
+
+    Source: https://docs.stripe.com/testing#cards
+    """
+    if ident not in TEST_NAMES:
+        return world.get("payment_method", ident)
+    nobody = dict.fromkeys(("email", "name", "phone"))
+    address = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
+    return new_method(world, TEST_NAMES[ident], {"address": address, **nobody})
 
 
 def instrument_of(method: Mapping[str, Any]) -> Instrument:

@@ -1,0 +1,168 @@
+"""What is asked of both Stripes: small stories by the official SDK, each cleaning up after itself.
+
+A scenario notes what it is answered under a name; only the shapes of the notes are compared.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+Note = Callable[[str, Any], Any]
+Scenario = Callable[[Any, Note], None]
+
+_CLOCK_DAY: Final = 24 * 3600
+
+
+def product_and_price(api: Any, note: Note) -> None:
+    """Make, change, list and archive what is sold."""
+    product = note("product", api.products.create({"name": "Contract run"}))
+    price = note("price", _price(api, product.id))
+    note("price changed", api.prices.update(price.id, {"nickname": "Monthly"}))
+    note("prices listed", api.prices.list({"product": product.id}))
+    note("product archived", api.products.update(product.id, {"active": False}))
+
+
+def customer(api: Any, note: Note) -> None:
+    """Make, change and delete a customer."""
+    made = note("customer", api.customers.create({"email": "ada@example.org", "name": "Ada"}))
+    note("changed", api.customers.update(made.id, {"metadata": {"a": "1"}}))
+    note("deleted", api.customers.delete(made.id))
+    note("read when deleted", api.customers.retrieve(made.id))
+
+
+def checkout_payment(api: Any, note: Note) -> None:
+    """Open and expire a page for one payment."""
+    price = {"currency": "gbp", "unit_amount": 2500, "product_data": {"name": "Contract run"}}
+    params = {"mode": "payment", "line_items": [{"price_data": price, "quantity": 1}]}
+    session = note("session", api.checkout.sessions.create(params | _PAGES))
+    note("line items", api.checkout.sessions.line_items.list(session.id))
+    note("expired", api.checkout.sessions.expire(session.id))
+
+
+def checkout_subscription(api: Any, note: Note) -> None:
+    """Open and expire a page for a subscription."""
+    product = api.products.create({"name": "Contract run"})
+    line = {"price": _price(api, product.id).id, "quantity": 1}
+    params = {"mode": "subscription", "line_items": [line]}
+    session = note("session", api.checkout.sessions.create(params | _PAGES))
+    note("expired", api.checkout.sessions.expire(session.id))
+    api.products.update(product.id, {"active": False})
+
+
+def subscription(api: Any, note: Note) -> None:
+    """Subscribe by card, look at every object that comes of it, preview, and cancel twice."""
+    payer, product, made = _subscribed(api, note)
+    note("subscription", made)
+    note("item", made["items"].data[0])
+    bill = note("invoice", api.invoices.retrieve(made.latest_invoice))
+    paid = note("invoice payment", api.invoice_payments.list({"invoice": bill.id}).data[0])
+    intent = api.payment_intents.retrieve(
+        paid.payment.payment_intent, {"expand": ["latest_charge.balance_transaction"]}
+    )
+    charge = intent.latest_charge
+    note("balance transaction", charge.balance_transaction)
+    note("charge", api.charges.retrieve(charge.id))
+    note("payment intent", api.payment_intents.retrieve(intent.id))
+    note("preview", api.invoices.create_preview({"subscription": made.id}))
+    ending = {"cancel_at_period_end": True}
+    note("ending", api.subscriptions.update(made.id, ending))
+    note("ended", api.subscriptions.cancel(made.id))
+    _clean(api, payer, product)
+
+
+def refund(api: Any, note: Note) -> None:
+    """Refund a part of a payment, and note something on it."""
+    payer, product, made = _subscribed(api, note)
+    paid = api.invoice_payments.list({"invoice": made.latest_invoice}).data[0]
+    given = {"payment_intent": paid.payment.payment_intent, "amount": 100}
+    back = note("refund", api.refunds.create(given))
+    note("noted on", api.refunds.update(back.id, {"metadata": {"why": "contract run"}}))
+    note("charge", api.charges.retrieve(back.charge))
+    note("listed", api.refunds.list({"charge": back.charge}))
+    api.subscriptions.cancel(made.id)
+    _clean(api, payer, product)
+
+
+def invoices(api: Any, note: Note) -> None:
+    """Bill by hand: one invoice is paid, another voided."""
+    payer = _payer(api, note)
+    for name in ("paid", "void"):
+        draft = note(f"draft to be {name}", api.invoices.create({"customer": payer.id}))
+        item = {"customer": payer.id, "invoice": draft.id, "amount": 500, "currency": "gbp"}
+        note(f"item to be {name}", api.invoice_items.create(item))
+        bill = note(f"open to be {name}", api.invoices.finalize_invoice(draft.id))
+        act = api.invoices.pay if name == "paid" else api.invoices.void_invoice
+        note(name, act(bill.id))
+    api.customers.delete(payer.id)
+
+
+def coupon(api: Any, note: Note) -> None:
+    """Make a coupon and a code for it."""
+    made = note("coupon", api.coupons.create({"percent_off": 25, "duration": "once"}))
+    promotion = {"type": "coupon", "coupon": made.id}
+    code = note("code", api.promotion_codes.create({"promotion": promotion}))
+    note("code ended", api.promotion_codes.update(code.id, {"active": False}))
+    note("coupon deleted", api.coupons.delete(made.id))
+
+
+def portal(api: Any, note: Note) -> None:
+    """Configure and open the customer portal."""
+    features = {"invoice_history": {"enabled": True}, "payment_method_update": {"enabled": True}}
+    made = note("configuration", api.billing_portal.configurations.create({"features": features}))
+    payer = api.customers.create({"name": "Ada"})
+    opening = {"customer": payer.id, "configuration": made.id, "return_url": _PAGES["success_url"]}
+    note("session", api.billing_portal.sessions.create(opening))
+    api.billing_portal.configurations.update(made.id, {"active": False})
+    api.customers.delete(payer.id)
+
+
+def test_clock(api: Any, note: Note) -> None:
+    """Make a clock, move it a day, and delete it."""
+    clocks, begun = api.test_helpers.test_clocks, int(time.time())
+    clock = note("clock", clocks.create({"frozen_time": begun}))
+    note("advancing", clocks.advance(clock.id, {"frozen_time": begun + _CLOCK_DAY}))
+    note("deleted", clocks.delete(clock.id))
+
+
+def account(api: Any, note: Note) -> None:
+    """Read what is held, and what moved it."""
+    note("balance", api.balance.retrieve())
+    note("payouts", api.payouts.list({"limit": 1}))
+    note("disputes", api.disputes.list({"limit": 1}))
+    hook = {"url": "https://example.org/contract-run", "enabled_events": ["charge.failed"]}
+    made = note("endpoint", api.webhook_endpoints.create(hook))
+    note("endpoint deleted", api.webhook_endpoints.delete(made.id))
+
+
+SCENARIOS: Final[tuple[Scenario, ...]] = (
+    product_and_price, customer, checkout_payment, checkout_subscription, subscription, refund,
+    invoices, coupon, portal, account,
+)  # fmt: skip
+
+_PAGES: Final = {
+    "success_url": "https://example.org/thanks?session={CHECKOUT_SESSION_ID}",
+    "cancel_url": "https://example.org/support",
+}
+
+
+def _price(api: Any, product: str) -> Any:
+    terms = {"currency": "gbp", "unit_amount": 500, "recurring": {"interval": "month"}}
+    return api.prices.create(terms | {"product": product})
+
+
+def _payer(api: Any, note: Note) -> Any:
+    made = api.customers.create({"email": "ada@example.org", "name": "Ada"})
+    card = note("card", api.payment_methods.attach("pm_card_visa", {"customer": made.id}))
+    default = {"invoice_settings": {"default_payment_method": card.id}}
+    return api.customers.update(made.id, default)
+
+
+def _subscribed(api: Any, note: Note) -> tuple[Any, Any, Any]:
+    payer, product = _payer(api, note), api.products.create({"name": "Contract run"})
+    items = [{"price": _price(api, product.id).id}]
+    return payer, product, api.subscriptions.create({"customer": payer.id, "items": items})
+
+
+def _clean(api: Any, payer: Any, product: Any) -> None:
+    api.customers.delete(payer.id)
+    api.products.update(product.id, {"active": False})
