@@ -19,6 +19,7 @@ from billing.clock import LONDON
 from billing.context import Context
 from billing.db import changed_one, insert_ignore
 from billing.models import Schedule
+from webhooks import poll
 
 _log = structlog.get_logger(__name__)
 
@@ -53,6 +54,8 @@ JOBS: Final = (
     Job("balance_transactions", "* * * * *", reconciliation.poll_balance_transactions),
     # What waits on a webhook that may never come.
     Job("unfinished", "*/5 * * * *", reconciliation.poll_unfinished),
+    # What a webhook should have told, and did not.
+    Job("events", "*/5 * * * *", poll.poll_events),
     Job("past_windows", "10 3 * * *", _nightly(access.forget_past_windows)),
     Job("sign_ins", "20 3 * * *", _nightly(sign_in.forget_expired)),
     Job("rate_limits", "30 3 * * *", _nightly(rate_limits.forget_expired)),
