@@ -10,7 +10,15 @@ from typing import Final
 
 from billing.reconciliation import Subject
 from webhooks.event import Event
-from webhooks.handlers import account, checkout, customers, invoices, payments, subscriptions
+from webhooks.handlers import (
+    account,
+    catalogue,
+    checkout,
+    customers,
+    invoices,
+    payments,
+    subscriptions,
+)
 from webhooks.handlers.naming import IgnoredError, ignored
 
 __all__ = ["HANDLERS", "TYPES", "IgnoredError", "subject_of"]
@@ -125,6 +133,13 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "transfer.created": account.balance_moved,
     "transfer.updated": account.balance_moved,
     "transfer.reversed": account.balance_moved,
+    # Somebody at Stripe's dashboard changed what is on sale.
+    "price.created": catalogue.changed,
+    "price.updated": catalogue.changed,
+    "price.deleted": catalogue.changed,
+    "product.created": catalogue.changed,
+    "product.updated": catalogue.changed,
+    "product.deleted": catalogue.changed,
     # Stripe may stop taking or paying out money, and says so nowhere else.
     "account.updated": account.changed,
     "capability.updated": account.changed,

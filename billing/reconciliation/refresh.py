@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from billing import checkout, payments, subscriptions
+from billing.catalogue.watch import look_at_prices
 from billing.context import Context
 from billing.models import Feed
 from billing.reconciliation.polls import poll_balance_transactions
@@ -49,6 +50,11 @@ def refresh(
     LOOKS[subject.kind](context, subject.id, also=and_the_repair)
 
 
+def _compare_prices(context: Context, _price: str, *, also: Also) -> None:
+    db, gateway, catalogue = context.db, context.gateway, context.catalogue
+    look_at_prices(db, gateway, catalogue, clock=context.clock, also=also)
+
+
 def _walk_the_balance(context: Context, _account: str, *, also: Also) -> None:
     poll_balance_transactions(context)
     with context.db.unit_of_work() as session:
@@ -65,6 +71,7 @@ LOOKS: Final[Mapping[SubjectKind, Callable[..., None]]] = {
     SubjectKind.MANDATE: payments.look_at_mandate,
     SubjectKind.DISPUTE: partial(payments.look_at_dispute, meet=checkout.look_at_payment),
     SubjectKind.PAYOUT: partial(payments.look_at_payout, meet=checkout.look_at_payment),
+    SubjectKind.PRICE: _compare_prices,
     SubjectKind.ACCOUNT: payments.look_at_account,
     SubjectKind.BALANCE: _walk_the_balance,
     SubjectKind.QUESTION: payments.look_at_question,

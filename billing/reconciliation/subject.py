@@ -16,6 +16,7 @@ class SubjectKind(enum.StrEnum):
     MANDATE = "mandate"
     DISPUTE = "dispute"
     PAYOUT = "payout"
+    PRICE = "price"  # all that Stripe sells for us, compared with the catalogue
     ACCOUNT = "account"  # our own, and what it may do
     BALANCE = "balance"  # our own: its movements are walked
     QUESTION = "question"  # an early fraud warning, a review, a credit note: for staff to answer

@@ -17,7 +17,7 @@ CHECKOUT, SUBSCRIPTION = SubjectKind.CHECKOUT, SubjectKind.SUBSCRIPTION
 INVOICE, PAYMENT = SubjectKind.INVOICE, SubjectKind.PAYMENT
 DISPUTE, PAYOUT = SubjectKind.DISPUTE, SubjectKind.PAYOUT
 ACCOUNT, BALANCE = SubjectKind.ACCOUNT, SubjectKind.BALANCE
-QUESTION = SubjectKind.QUESTION
+QUESTION, PRICE = SubjectKind.QUESTION, SubjectKind.PRICE
 CUSTOMER, MANDATE = SubjectKind.CUSTOMER, SubjectKind.MANDATE
 METHOD = SubjectKind.PAYMENT_METHOD
 
@@ -144,6 +144,8 @@ def event(event_type: str, about: Mapping[str, Any]) -> Event:
         ("review.closed", {"id": "prv_1"}, Subject(QUESTION, "prv_1")),
         ("credit_note.created", {"id": "cn_1", "refund": "re_1"}, Subject(QUESTION, "cn_1")),
         ("balance.available", {"object": "balance"}, Subject(BALANCE, "balance")),
+        ("price.updated", {"id": "price_1", "object": "price"}, Subject(PRICE, "catalogue")),
+        ("product.deleted", {"id": "prod_1", "object": "product"}, Subject(PRICE, "catalogue")),
         ("topup.succeeded", {"id": "tu_1", "object": "topup"}, Subject(BALANCE, "balance")),
         ("account.updated", {"id": "acct_1", "object": "account"}, Subject(ACCOUNT, "acct_1")),
         (
