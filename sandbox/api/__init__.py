@@ -18,5 +18,6 @@ from sandbox.api import (  # noqa: F401 - for what they register
     refunds,
     subscription_items,
     subscriptions,
+    test_clocks,
     webhook_endpoints,
 )

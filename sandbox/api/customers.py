@@ -13,10 +13,13 @@ from sandbox.kernel.world import World
 _FIELDS = "balance description email metadata name phone"
 
 
-@operation("POST", "/v1/customers", _FIELDS)
+@operation("POST", "/v1/customers", f"{_FIELDS} test_clock")
 def create_customer(world: World, call: Call) -> Doc:
     """Create a customer; the e-mail address need not be unique."""
-    return new_customer(world, call.picked(_FIELDS))
+    if "test_clock" in call.params:
+        ident = call.params["test_clock"]
+        world.get("test_helpers.test_clock", ident, param="test_clock", status=400)
+    return new_customer(world, call.picked(f"{_FIELDS} test_clock"))
 
 
 @operation("GET", "/v1/customers/{customer}")

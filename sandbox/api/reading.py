@@ -24,6 +24,7 @@ _ONE = {
     "/v1/radar/early_fraud_warnings/{early_fraud_warning}": "radar.early_fraud_warning",
     "/v1/refunds/{refund}": "refund",
     "/v1/subscriptions/{subscription_exposed_id}": "subscription",
+    "/v1/test_helpers/test_clocks/{test_clock}": "test_helpers.test_clock",
     "/v1/webhook_endpoints/{webhook_endpoint}": "webhook_endpoint",
 }
 # The filters of each list; `param:path` where the param and the field have different names.
@@ -31,7 +32,7 @@ _MANY = {
     "/v1/charges": ("charge", "customer payment_intent"),
     "/v1/checkout/sessions": ("checkout.session", "customer payment_intent status subscription"),
     "/v1/coupons": ("coupon", ""),
-    "/v1/customers": ("customer", "email"),
+    "/v1/customers": ("customer", "email test_clock"),
     "/v1/disputes": ("dispute", "charge payment_intent"),
     "/v1/invoice_payments": (
         "invoice_payment",
@@ -51,6 +52,7 @@ _MANY = {
         "charge payment_intent",
     ),
     "/v1/refunds": ("refund", "charge payment_intent"),
+    "/v1/test_helpers/test_clocks": ("test_helpers.test_clock", ""),
     "/v1/webhook_endpoints": ("webhook_endpoint", ""),
 }
 

@@ -12,6 +12,7 @@ from sandbox.errors import invalid, missing
 from sandbox.kernel.calls import Call, operation
 from sandbox.kernel.paging import first_of
 from sandbox.kernel.store import Doc
+from sandbox.kernel.test_clock import living
 from sandbox.kernel.world import World
 
 _PATH: Final = "/v1/subscription_items/{item}"
@@ -60,8 +61,9 @@ def list_items(world: World, call: Call) -> Doc:
 def _changed(world: World, call: Call, subscription: Doc, given: dict[str, Any]) -> Doc:
     if subscription["status"] in ENDED:
         raise invalid("A canceled subscription can only update its cancellation_details.")
-    items = edited(world, subscription, [given])
-    return changes.change(world, subscription, {}, items=items, **proration_of(call))
+    with living(world, subscription["id"]):
+        items = edited(world, subscription, [given])
+        return changes.change(world, subscription, {}, items=items, **proration_of(call))
 
 
 def _holder(world: World, ident: str) -> Doc:

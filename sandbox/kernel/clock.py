@@ -20,12 +20,17 @@ class Clock:
         self._file = file
         self._start = start
         self._standing: int | None = None
+        self.test_clock = ""  # whose time it is, while it is not the account's
         self.offset = 0
         self._set(store.setting("offset", start))
 
     def now(self) -> int:
         """Return the simulated time in whole seconds."""
         return int(time.time()) + self.offset if self._standing is None else self._standing
+
+    def account_now(self) -> int:
+        """Return the time of the account, even while a test clock's is shown."""
+        return int(time.time()) + self.offset if self.test_clock else self.now()
 
     def reach(self, moment: int) -> None:
         """Move forward to `moment`; a moment that has passed changes nothing."""
@@ -41,13 +46,14 @@ class Clock:
         self._set(self._start)
 
     @contextmanager
-    def standing_at(self, moment: int) -> Iterator[None]:
+    def standing_at(self, moment: int, test_clock: str = "") -> Iterator[None]:
         """Let the clock show exactly `moment` while a job due then is run."""
-        before, self._standing = self._standing, moment
+        before = (self._standing, self.test_clock)
+        self._standing, self.test_clock = moment, test_clock
         try:
             yield
         finally:
-            self._standing = before
+            self._standing, self.test_clock = before
 
     def _set(self, offset: int) -> None:
         """Remember it first: a crash in between is made good by the next start.

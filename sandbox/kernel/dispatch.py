@@ -23,6 +23,7 @@ from sandbox.kernel.expand import expand
 from sandbox.kernel.faults import Fault
 from sandbox.kernel.idempotency import Key, Memory, Reply
 from sandbox.kernel.ids import token
+from sandbox.kernel.test_clock import living
 from sandbox.kernel.world import World
 
 logger = logging.getLogger(__name__)
@@ -123,7 +124,8 @@ class Dispatcher:
 
     def _handled(self, simulated: Simulated, call: Call, request_id: str) -> Reply:
         try:
-            answer = simulated.handler(self._world, call)
+            with living(self._world, *call.ids.values(), *call.params.values()):
+                answer = simulated.handler(self._world, call)
             doc = expand(self._world, answer, call.params.get("expand", []))
         except StripeError as error:
             if not error.done:

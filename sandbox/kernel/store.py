@@ -22,7 +22,8 @@ CREATE INDEX IF NOT EXISTS object_by_type ON object (type, seq);
 CREATE INDEX IF NOT EXISTS object_by_parent ON object (parent) WHERE parent <> '';
 CREATE INDEX IF NOT EXISTS object_by_customer ON object (type, json_extract(doc, '$.customer'));
 CREATE TABLE IF NOT EXISTS job (
-    seq INTEGER PRIMARY KEY, run_at INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL);
+    seq INTEGER PRIMARY KEY, run_at INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+    clock TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS job_by_time ON job (run_at, seq);
 CREATE TABLE IF NOT EXISTS reply (
     key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL,
@@ -49,6 +50,8 @@ class Store:
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = OFF")
         self.db.executescript(_TABLES)
+        if "clock" not in {column[1] for column in self.db.execute("PRAGMA table_info(job)")}:
+            self.db.execute("ALTER TABLE job ADD COLUMN clock TEXT NOT NULL DEFAULT ''")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

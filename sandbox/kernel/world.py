@@ -129,6 +129,7 @@ class World:
         ]
         fields = {
             "api_version": self.version,
+            "created": self.clock.account_now(),
             "data": {"object": doc} | ({"previous_attributes": previous} if previous else {}),
             "pending_webhooks": len(endpoints),
             "request": dict(self._request),
@@ -137,9 +138,9 @@ class World:
         self.deliveries.owe(self.create("event", fields)["id"], endpoints)
 
     def schedule(self, moment: int, kind: str, subject: str) -> None:
-        """Have the job `kind` run for `subject` at a simulated moment."""
-        sql = "INSERT INTO job (run_at, kind, subject) VALUES (?, ?, ?)"
-        self.store.db.execute(sql, (moment, kind, subject))
+        """Have the job `kind` run for `subject` at a simulated moment of the clock it lives by."""
+        sql = "INSERT INTO job (run_at, kind, subject, clock) VALUES (?, ?, ?, ?)"
+        self.store.db.execute(sql, (moment, kind, subject, self.clock.test_clock))
 
     def run_due(self) -> None:
         """Run what has become due as time passed by itself; a job that fails is dropped."""
@@ -165,7 +166,7 @@ class World:
 
     def _run_next(self, *, by: int) -> bool:
         with self.lock:
-            sql = "SELECT seq, run_at, kind, subject FROM job WHERE run_at <= ?"
+            sql = "SELECT seq, run_at, kind, subject FROM job WHERE clock = '' AND run_at <= ?"
             row = self.store.db.execute(f"{sql} ORDER BY run_at, seq LIMIT 1", (by,)).fetchone()
             if row is None:
                 return False

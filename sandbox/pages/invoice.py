@@ -9,6 +9,7 @@ from sandbox.engine import collection, invoice
 from sandbox.engine.checkout import Payer
 from sandbox.engine.method import attach, new_method
 from sandbox.kernel.store import Doc
+from sandbox.kernel.test_clock import living
 from sandbox.kernel.world import World
 from sandbox.pages import payer
 from sandbox.pages.payer import Form
@@ -56,7 +57,7 @@ def _pay(world: World, ident: str, form: Form) -> Response:
         if bill.get("status") not in {"open", "uncollectible"} or errors:
             return _show(world, ident, form, errors)
         filled = payer.payer(typed, "card", world.now)
-        with world.changing():
+        with world.changing(), living(world, ident):
             intent = _collected(world, bill, filled)
         if intent["next_action"]:
             return RedirectResponse(intent["next_action"]["redirect_to_url"]["url"], 303)
