@@ -6,7 +6,7 @@ Source: https://docs.stripe.com/api/checkout/sessions
 from typing import Any
 
 from sandbox.api.catalogue import new_price
-from sandbox.engine import checkout
+from sandbox.engine import checkout, discounts
 from sandbox.errors import invalid, lacking, not_simulated
 from sandbox.kernel.calls import Call, operation
 from sandbox.kernel.paging import first_of
@@ -14,9 +14,9 @@ from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
 _PLAIN = (
-    "allowed_payment_method_types cancel_url client_reference_id customer customer_email "
-    "excluded_payment_method_types expires_at locale metadata mode payment_method_collection "
-    "submit_type success_url"
+    "allow_promotion_codes allowed_payment_method_types cancel_url client_reference_id customer "
+    "customer_email excluded_payment_method_types expires_at locale metadata mode "
+    "payment_method_collection submit_type success_url"
 )
 _PRICE_DATA = "line_items.price_data"
 _TOO_SMALL, _TOO_LARGE = 30, 99_999_999
@@ -32,8 +32,9 @@ _DATA = {
 @operation(
     "POST",
     "/v1/checkout/sessions",
-    f"{_PLAIN} currency line_items.price line_items.quantity {_PRICE_DATA}.currency "
-    f"{_PRICE_DATA}.product {_PRICE_DATA}.product_data.name {_PRICE_DATA}.unit_amount "
+    f"{_PLAIN} currency discounts.coupon discounts.promotion_code line_items.price "
+    f"line_items.quantity {_PRICE_DATA}.currency {_PRICE_DATA}.product "
+    f"{_PRICE_DATA}.product_data.name {_PRICE_DATA}.unit_amount "
     "payment_intent_data.description payment_intent_data.metadata "
     "payment_intent_data.setup_future_usage setup_intent_data.metadata "
     "subscription_data.metadata subscription_data.trial_end subscription_data.trial_period_days",
@@ -47,12 +48,21 @@ def create_session(world: World, call: Call) -> Doc:
     items = [_priced(world, given, free=free) for given in params.get("line_items", [])]
     currency = _currency(call, items)
     total = sum(item["amount_total"] for item in items)
-    if params["mode"] == "payment" and not _TOO_SMALL <= total <= _TOO_LARGE:
-        code = "amount_too_small" if total < _TOO_SMALL else "amount_too_large"
-        raise invalid("The total must be between 0.30 and 999,999.99.", code=code)
+    grants = discounts.apply(
+        world,
+        params.get("discounts", ()),
+        customer=params.get("customer"),
+        amount=total,
+        currency=currency or "",
+    )
     fields = call.picked(_PLAIN)
     fields |= {"payment_method_types": _offered(world, call, currency), "currency": currency}
-    return checkout.open_session(world, fields, items, data)
+    session = checkout.open_session(world, fields, items, data)
+    session = checkout.reduce(world, session, grants) if grants else session
+    if params["mode"] == "payment" and not _TOO_SMALL <= session["amount_total"] <= _TOO_LARGE:
+        code = "amount_too_small" if session["amount_total"] < _TOO_SMALL else "amount_too_large"
+        raise invalid("The total must be between 0.30 and 999,999.99.", code=code)
+    return session
 
 
 @operation("POST", "/v1/checkout/sessions/{session}/expire")
@@ -79,9 +89,10 @@ def _check(world: World, call: Call) -> None:
     """Refuse what Stripe refuses."""
     params = call.params
     call.need("mode", "success_url", *([] if params.get("mode") == "setup" else ["line_items"]))
-    if {"customer", "customer_email"} <= params.keys():
-        message = "You may only specify one of these parameters: customer, customer_email."
-        raise invalid(message, param="customer_email")
+    for pair in (("customer", "customer_email"), ("allow_promotion_codes", "discounts")):
+        if set(pair) <= params.keys():
+            message = f"You may only specify one of these parameters: {', '.join(pair)}."
+            raise invalid(message, param=pair[1])
     if "customer" in params:
         world.get("customer", params["customer"], param="customer", status=400)
     others = {name for mode, name in _DATA.items() if mode != params["mode"]}

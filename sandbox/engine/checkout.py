@@ -1,10 +1,10 @@
 """A Checkout Session's life: open, then complete (paid, or to be paid in days), or expired."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sandbox.engine import mandate, payment, setup, subscription
+from sandbox.engine import discounts, mandate, payment, setup, subscription
 from sandbox.engine.bank import Account
 from sandbox.engine.cards import Decline
 from sandbox.engine.customer import new_customer
@@ -55,15 +55,12 @@ def open_session(
         "expires_at": expires_at,
         "payment_method_collection": "always" if subscribing else "if_required",
         "payment_method_options": {},
-        "payment_status": "unpaid",
         "status": "open",
         "ui_mode": "hosted_page",
         "url": f"{world.url}/c/pay/{ident}",
         **_totals(items),
         **given,
     }
-    if not fields["amount_total"]:
-        fields["payment_status"] = "no_payment_required"
     session = world.create("checkout.session", fields)
     for item in items:
         world.create("item", {**item, "metadata": {}}, parent=ident)
@@ -74,6 +71,23 @@ def open_session(
         intent = _intent(world, session, session["customer"])
         session = world.change(session, {"setup_intent": intent["id"]})
     return session
+
+
+def reduce(world: World, session: Doc, grants: Iterable[discounts.Grant]) -> Doc:
+    """Take discounts off what an open session sells; they are used up when it completes.
+
+    Source: https://docs.stripe.com/payments/checkout/discounts
+    """
+    before, grants = world.store.children(session["id"], "item"), list(grants)
+    amounts = [item["amount_subtotal"] for item in before]
+    each = discounts.off([grant.coupon for grant in grants], amounts)
+    taken = [sum(parts) for parts in zip(*each, strict=True)]
+    items = [
+        world.change(item, {"amount_discount": off, "amount_total": item["amount_subtotal"] - off})
+        for item, off in zip(before, taken, strict=True)
+    ]
+    told = [{"coupon": g.coupon["id"], "promotion_code": g.code and g.code["id"]} for g in grants]
+    return world.change(session, {**_totals(items), "discounts": told})
 
 
 def collects(session: Doc) -> bool:
@@ -148,13 +162,20 @@ def _follow(world: World, intent: Doc) -> None:
 def _totals(items: list[dict[str, Any]]) -> dict[str, Any]:
     """Add up what the items cost, each with its own discount."""
     if not items:
-        return {"amount_subtotal": None, "amount_total": None, "total_details": None}
+        return {"payment_status": "no_payment_required"}
     sums = {
         name: sum(item[name] for item in items)
         for name in ("amount_subtotal", "amount_total", "amount_discount")
     }
     details = {"amount_discount": sums.pop("amount_discount"), "amount_shipping": 0}
-    return {"currency": items[0]["currency"], "total_details": details | {"amount_tax": 0}, **sums}
+    status = "unpaid" if sums["amount_total"] else "no_payment_required"
+    details |= {"amount_tax": 0}
+    return {"payment_status": status, "total_details": details, **sums}
+
+
+def _granted(world: World, coupon: str, promotion_code: str | None) -> discounts.Grant:
+    code = world.get("promotion_code", promotion_code) if promotion_code else None
+    return discounts.Grant(world.get("coupon", coupon), code)
 
 
 def _intended(world: World, session: Doc) -> str | None:
@@ -218,9 +239,12 @@ def _complete(
     }
     if session["payment_status"] != "no_payment_required":
         fields["payment_status"] = "paid" if intent["status"] == "succeeded" else "unpaid"
+    grants = [_granted(world, **each) for each in session["discounts"] or ()]
     if session["mode"] == "subscription":
         items = world.store.children(session["id"], "item")
         data = world.store.setting(session["id"], {})
-        begun = subscription.start(world, items, intent, data)
+        begun = subscription.start(world, items, intent, data, grants)
         fields |= {"subscription": begun["id"], "invoice": begun["latest_invoice"]}
+    else:
+        discounts.redeem(world, grants, customer=customer, checkout_session=session["id"])
     world.change(session, fields, event="checkout.session.completed")

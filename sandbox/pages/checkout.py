@@ -5,8 +5,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from sandbox.engine import checkout
-from sandbox.errors import StripeError
+from sandbox.engine import checkout, discounts
+from sandbox.errors import StripeError, invalid
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 from sandbox.pages import payer
@@ -55,6 +55,8 @@ def _pay(world: World, ident: str, form: Form) -> Response:
         session = world.store.get(ident)
         if session is None or session.get("status") != "open":
             return _show(world, ident, form)
+        if form.get("apply"):
+            return _reduced(world, session, form)
         kind = payer.kind_of(form, session["payment_method_types"])
         kind = kind if checkout.collects(session) else ""
         typed = {"email": form.get("email", "")}
@@ -94,6 +96,23 @@ def _form(
         action=verbs.get(session["mode"], pay),
         next_year=payer.next_year(world.now),
     )
+
+
+def _reduced(world: World, session: Doc, form: Form) -> Response:
+    """Take off what a promotion code grants, and show the form again."""
+    terms = {"customer": session["customer"], "currency": session["currency"]}
+    errors = {}
+    try:
+        if not session["allow_promotion_codes"]:
+            raise invalid("This page takes no codes.")
+        grant = discounts.by_code(
+            world, form.get("code", ""), amount=session["amount_subtotal"], **terms
+        )
+        with world.changing():
+            session = checkout.reduce(world, session, [grant])
+    except StripeError as error:
+        errors = {"code": str(error)}
+    return _form(world, session, form, errors, status=402 if errors else 200)
 
 
 def _refusal(world: World, session: Doc) -> dict[str, str]:

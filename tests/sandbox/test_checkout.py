@@ -86,3 +86,39 @@ def test_sessions_are_found_by_status_and_by_what_they_made(
         ({"created": {"lt": paid.created - 60}}, []),
     ):
         assert [each.id for each in api.checkout.sessions.list(asked).data] == found
+
+
+def test_a_coupon_comes_off_what_is_due_and_stays_with_the_subscription(
+    api: Any, local: Local, gift: Any, price: str
+) -> None:
+    coupon = api.coupons.create({"percent_off": 20, "duration": "forever"}).id
+    session = gift(
+        mode="subscription",
+        line_items=[{"price": price, "quantity": 1}],
+        discounts=[{"coupon": coupon}],
+    )
+    assert (session.amount_subtotal, session.amount_total) == (500, 400)
+    assert (session.total_details.amount_discount, session.discounts[0].coupon) == (100, coupon)
+    assert "£4.00" in local.http.get(session.url).text
+    local.pay(session)
+    done = api.checkout.sessions.retrieve(session.id)
+    assert api.invoices.retrieve(done.invoice).amount_paid == 400
+    assert len(api.subscriptions.retrieve(done.subscription).discounts) == 1
+    with pytest.raises(stripe.InvalidRequestError, match="only specify one"):
+        gift(discounts=[{"coupon": coupon}], allow_promotion_codes=True)
+
+
+def test_a_promotion_code_is_typed_on_the_page_and_used_up_by_paying(
+    api: Any, local: Local, gift: Any
+) -> None:
+    coupon = api.coupons.create({"amount_off": 500, "currency": "gbp", "duration": "once"}).id
+    promotion = {"type": "coupon", "coupon": coupon}
+    code = api.promotion_codes.create({"promotion": promotion, "code": "STAR"}).id
+    session = gift(allow_promotion_codes=True)
+    answer = local.http.post(session.url, data={"apply": "yes", "code": "moon"})
+    assert (answer.status_code, "code is invalid" in answer.text) == (402, True)
+    answer = local.http.post(session.url, data={"apply": "yes", "code": "star"})
+    assert (answer.status_code, "Pay £20.00" in answer.text) == (200, True)
+    local.pay(session)
+    assert [charge.amount for charge in api.charges.list().data] == [2000]
+    assert api.promotion_codes.retrieve(code).times_redeemed == 1
