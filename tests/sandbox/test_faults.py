@@ -1,6 +1,7 @@
 """Each fault does just what its name says, seen through the SDK and through a bare connection."""
 
 import json
+import re
 import time
 from contextlib import suppress
 from typing import Any
@@ -9,8 +10,10 @@ import httpx2
 import pytest
 import stripe
 
+from sandbox.kernel.deliveries import MODES
 from sandbox.kernel.faults import FAULTS
-from tests.sandbox.conftest import Local, client
+from sandbox.pages.control import LEVERS, SETTINGS
+from tests.sandbox.conftest import ROOT, Local, client
 
 BEARER = {"Authorization": "Bearer sk_test_x"}
 NO_ANSWER_OF_STRIPES = ("dropped", "cut", "truncated", "html", "moved")
@@ -141,6 +144,11 @@ def test_a_fault_nobody_has_named_is_refused(local: Local) -> None:
     answer = local.http.post(f"{local.url}/_sandbox/fail_next", json={"kind": "gremlins"})
     assert answer.status_code == 400
     assert "kept_error" in answer.text
+
+
+def test_the_readme_names_every_lever_fault_mode_and_setting() -> None:
+    said = set(re.findall(r"`([^`\n]+)`", (ROOT / "sandbox" / "README.md").read_text()))
+    assert {*LEVERS, *FAULTS, *MODES, *SETTINGS} - said == set()
 
 
 def test_a_reset_is_quick_enough_to_be_called_thousands_of_times(api: Any, local: Local) -> None:
