@@ -100,3 +100,49 @@ def test_an_expired_card_is_declined_by_its_own_code(api: Any, local: Local, gif
     assert "has expired" in local.pay(session, EXPIRED).text
     error = asked(api, session).last_payment_error
     assert (error.code, error.decline_code) == ("expired_card", "expired_card")
+
+
+def test_a_card_that_always_asks_cannot_renew_until_its_holder_confirms(
+    api: Any, local: Local, gift: Any
+) -> None:
+    price = api.prices.create(
+        {
+            "currency": "gbp",
+            "unit_amount": 500,
+            "recurring": {"interval": "month"},
+            "product_data": {"name": "Digital"},
+        }
+    )
+    session = gift(mode="subscription", line_items=[{"price": price.id, "quantity": 1}])
+    page = local.pay(session, ASKS_ALWAYS).headers["location"]
+    local.http.post(page, data={"outcome": "confirm"})
+    [begun] = api.subscriptions.list().data
+    local.advance(to=begun["items"].data[0].current_period_end + 3600)
+    late = api.subscriptions.retrieve(begun.id)
+    assert late.status == "past_due"
+    intent = api.payment_intents.list({"limit": 1}).data[0]
+    assert intent.status == "requires_action"
+    assert len(api.charges.list().data) == 1
+    assert "invoice.payment_action_required" in kinds(api)
+
+    page = intent.next_action.redirect_to_url.url
+    answer = local.http.post(page, data={"outcome": "confirm"})
+
+    bill = api.invoices.retrieve(late.latest_invoice)
+    assert (answer.headers["location"], bill.status) == (bill.hosted_invoice_url, "paid")
+    assert api.subscriptions.retrieve(begun.id).status == "active"
+
+
+def test_a_card_set_up_with_its_holder_there_renews_without_asking(
+    api: Any, local: Local, subscribe: Any
+) -> None:
+    subscription = subscribe()
+    params = {"mode": "setup", "customer": subscription.customer, "currency": "gbp"}
+    session = api.checkout.sessions.create(params | {"success_url": "http://paper.test/"})
+    page = local.pay(session, ASKS).headers["location"]
+    local.http.post(page, data={"outcome": "confirm"})
+    method = api.setup_intents.retrieve(session.setup_intent).payment_method
+    api.subscriptions.update(subscription.id, {"default_payment_method": method})
+    local.advance(to=subscription["items"].data[0].current_period_end + 3600)
+    [charge] = api.charges.list({"limit": 1}).data
+    assert (charge.payment_method, charge.status) == (method, "succeeded")

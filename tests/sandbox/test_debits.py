@@ -237,3 +237,17 @@ def test_without_a_mandate_a_renewal_fails_at_once_and_no_charge_is_made(
     [failed] = api.payment_intents.list({"limit": 1}).data
     assert failed.last_payment_error.code == "payment_intent_mandate_invalid"
     assert [c.id for c in api.charges.list().data] == [charge.id]
+
+
+def test_a_debit_on_its_way_ends_though_the_customer_is_gone(
+    api: Any, local: Local, offer: Offer, debit: Debit
+) -> None:
+    page = offer()
+    debit(page)
+    session = api.checkout.sessions.retrieve(page.id)
+    api.customers.delete(session.customer)
+    local.advance(days=11)
+    [charge] = api.charges.list().data
+    assert charge.status == "succeeded"
+    assert api.checkout.sessions.retrieve(page.id).payment_status == "paid"
+    assert api.subscriptions.retrieve(session.subscription).status == "canceled"
