@@ -42,6 +42,8 @@ def _finish(context: Context, command: Command) -> None:
             checkout.finish_opening(context, command)
         case "subscription":
             subscriptions.finish_change(context, command)
+        case "method":
+            subscriptions.finish_choice(context, command)
         case "refund":
             payments.finish_refund(context, command)
             checkout.look_at_payment(context, command.subject)

@@ -21,8 +21,8 @@ from billing.outbox import owe
 from billing.payments import paid_from, reader_address
 
 # Long enough to leave at leisure, short enough to be remembered; the key facts say so.
-EARLIEST: Final = timedelta(days=14)
-LATEST: Final = timedelta(days=3)
+REMINDED_EARLIEST: Final = timedelta(days=14)
+REMINDED_LATEST: Final = timedelta(days=3)
 
 
 def remind(
@@ -32,7 +32,7 @@ def remind(
     if not _renews(subscription):
         return
     renews_at = subscription.provisional_until or subscription.paid_until
-    if not LATEST <= renews_at - now <= EARLIEST:
+    if not REMINDED_LATEST <= renews_at - now <= REMINDED_EARLIEST:
         return
     notice = RenewalComing(
         plan=catalogue.plan(subscription.plan).name,
@@ -54,14 +54,14 @@ def due_for_a_reminder(context: Context) -> list[str]:
         near = session.scalars(
             sa.select(Subscription).where(
                 Subscription.status.in_((SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING)),
-                Subscription.paid_until.between(now + LATEST, now + EARLIEST),
+                Subscription.paid_until.between(now + REMINDED_LATEST, now + REMINDED_EARLIEST),
             )
         ).all()
         told = set(
             session.scalars(
                 sa.select(OutboxMessage.fact).where(
                     OutboxMessage.kind == RenewalComing.kind,
-                    OutboxMessage.created_at > now - 2 * EARLIEST,
+                    OutboxMessage.created_at > now - 2 * REMINDED_EARLIEST,
                 )
             )
         )

@@ -1,4 +1,4 @@
-"""A reader's own page: what they have, until when, what they paid, and the way out."""
+"""A reader's own page: what they have, until when, what they paid, how, and the way out."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from billing import subscriptions
+from billing import payments, subscriptions
+from billing.clock import accounting_day
 from billing.models import (
     Payment,
     PaymentStatus,
@@ -33,6 +34,14 @@ from billing.web.render import render
 router = APIRouter(include_in_schema=False)
 
 _GIVEN_UP = (RefundStatus.FAILED, RefundStatus.CANCELED)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One running subscription, and what its next payment is taken from."""
+
+    subscription: Subscription
+    paid_from: payments.PaidFrom
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,7 @@ def account(
         .where(Subscription.status != SubscriptionStatus.INCOMPLETE_EXPIRED)
         .order_by(Subscription.started_at.desc())
     ).all()
+    today = accounting_day(now)
     names = {plan.key: plan.name for plan in context.catalogue.plans}
     funds = {appeal.fund: appeal.name for appeal in context.catalogue.appeals}
     return render(
@@ -67,9 +77,14 @@ def account(
         "account.html",
         reader=reader,
         now=now,
-        running=[s for s in theirs if not s.status.ended],
+        running=[
+            Holding(s, payments.paid_from(session, s, today=today))
+            for s in theirs
+            if not s.status.ended
+        ],
         over=[s for s in theirs if s.status.ended],
         plan_names=names,
+        direct_debit="bacs_debit" in context.settings.checkout.methods,
         paid=_paid(session, reader.id, names=names, funds=funds),
     )
 
@@ -91,6 +106,33 @@ def keep(context: ContextDep, reader: PassingReader, subscription_id: UUID) -> R
     if reader is None:
         raise SignInNeededError(office=False)
     subscriptions.keep(context, reader_id=reader.id, subscription_id=subscription_id)
+    return RedirectResponse("/account", status_code=303)
+
+
+@router.post("/account/subscriptions/{subscription_id}/pay")
+def pay(context: ContextDep, reader: PassingReader, subscription_id: UUID) -> Response:
+    """Lead to Stripe's page for the payment that is still to be made; to no new subscription."""
+    if reader is None:
+        raise SignInNeededError(office=False)
+    page = subscriptions.pay_page(context, reader_id=reader.id, subscription_id=subscription_id)
+    return RedirectResponse(page or "/account", status_code=303)
+
+
+@router.post("/account/subscriptions/{subscription_id}/pay-from")
+def pay_from(context: ContextDep, reader: PassingReader, subscription_id: UUID) -> Response:
+    """Lead to Stripe's page for another card or account."""
+    if reader is None:
+        raise SignInNeededError(office=False)
+    page = subscriptions.change_page(context, reader_id=reader.id, subscription_id=subscription_id)
+    return RedirectResponse(page, status_code=303)
+
+
+@router.get("/account/subscriptions/{subscription_id}/back")
+def back(context: ContextDep, reader: PassingReader, subscription_id: UUID) -> Response:
+    """Use what was chosen at Stripe, and lead back to the account."""
+    if reader is None:
+        raise SignInNeededError(office=False)
+    subscriptions.come_back(context, reader_id=reader.id, subscription_id=subscription_id)
     return RedirectResponse("/account", status_code=303)
 
 

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from billing.catalogue.data import Plan, PlanPrice
 from billing.context import Context
 from billing.models import Interval
+from billing.subscriptions import REMINDED_EARLIEST, REMINDED_LATEST
 from billing.web.render import part, write_money
 
 _TEMPLATE: Final = "parts/key_facts.html"
@@ -68,7 +69,14 @@ def draw(context: Context, plan: Plan, price: PlanPrice, *, today: date) -> KeyF
     ends = today + _COOLING_OFF
     yearly = price.interval is Interval.YEAR
     html = part(
-        _TEMPLATE, plan=plan, price=price, yearly=yearly, society=society, cooling_off_ends=ends
+        _TEMPLATE,
+        plan=plan,
+        price=price,
+        yearly=yearly,
+        earliest=REMINDED_EARLIEST.days,
+        latest=REMINDED_LATEST.days,
+        society=society,
+        cooling_off_ends=ends,
     )
     how_often = "a year" if yearly else "a month"
     return KeyFacts(

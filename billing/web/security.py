@@ -27,7 +27,12 @@ from billing.settings import STRIPE_API, Settings
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _FROM_ELSEWHERE: Final = ("/webhooks/",)  # Stripe is no browser; its signature is its proof
-_STRIPE_CHECKOUT: Final = "https://checkout.stripe.com"
+# Where one pays, changes what one pays from, and pays what is still open.
+_STRIPE_PAGES: Final = (
+    "https://checkout.stripe.com",
+    "https://billing.stripe.com",
+    "https://invoice.stripe.com",
+)
 _A_YEAR: Final = 365 * 24 * 3600
 
 Refusal = Callable[[Request], Response]
@@ -50,7 +55,7 @@ def headers_for(settings: Settings) -> dict[str, str]:
     """Return the protective headers of every answer.
 
     Chromium applies `form-action` to the redirect that follows a form too, so it must name the
-    places our forms lead on to: Stripe's page and the paper.
+    places our forms lead on to: Stripe's pages and the paper.
 
     Source: https://www.w3.org/TR/CSP3/#directive-form-action
     """
@@ -85,7 +90,7 @@ def origin_of(url: str) -> str:
 
 
 def _beyond_our_forms(settings: Settings) -> list[str]:
-    places = [_STRIPE_CHECKOUT, origin_of(settings.paper_url)]
+    places = [*_STRIPE_PAGES, origin_of(settings.paper_url)]
     if settings.stripe_api_base != STRIPE_API:
         local = origin_of(settings.stripe_api_base)
         # A local Stripe is asked by one name of the loopback and may show its page by the other.

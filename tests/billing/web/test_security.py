@@ -32,7 +32,8 @@ def test_the_policy_allows_our_own_styles_and_pictures_and_nothing_else(
         "default-src": "'none'",
         "style-src": "'self'",
         "img-src": "'self' data:",
-        "form-action": f"'self' https://checkout.stripe.com {settings.paper_url} {stripe}",
+        "form-action": "'self' https://checkout.stripe.com https://billing.stripe.com"
+        f" https://invoice.stripe.com {settings.paper_url} {stripe}",
         "frame-ancestors": "'none'",
         "base-uri": "'none'",
     }
