@@ -6,11 +6,13 @@ The decision is a pure function of facts; Stripe is never asked while a reader w
 from billing.access.check import Answer, Question, check, rights_of
 from billing.access.decide import Decision, Facts, Policy, Reason, Right, decide
 from billing.access.entitlements import Term, follow_subscription, grant, revoke
+from billing.access.explain import Explanation, explain
 from billing.access.meter import carry_over, forget_past_windows, read_cookie, window_of
 
 __all__ = [
     "Answer",
     "Decision",
+    "Explanation",
     "Facts",
     "Policy",
     "Question",
@@ -20,6 +22,7 @@ __all__ = [
     "carry_over",
     "check",
     "decide",
+    "explain",
     "follow_subscription",
     "forget_past_windows",
     "grant",

@@ -3,7 +3,7 @@
 An address belongs to a reader only once it is proved; what somebody typed opens nothing.
 """
 
-from billing.readers.find import address_of, create, find, hold, meter_subject, note_typed
+from billing.readers.find import address_of, create, find, hold, meter_subject, named, note_typed
 from billing.readers.merge import verify_and_merge
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "find",
     "hold",
     "meter_subject",
+    "named",
     "note_typed",
     "verify_and_merge",
 ]

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from billing import sign_in
-from billing.errors import AddressError
-from billing.models import Reader
+from billing.errors import AddressError, RefusedError
+from billing.models import Customer, Reader, Subscription
 
 
 def create(session: Session, *, now: datetime, email: str = "", name: str = "") -> Reader:
@@ -44,6 +44,30 @@ def note_typed(session: Session, reader_id: UUID, *, email: str, name: str = "")
     with contextlib.suppress(AddressError):
         values["email"] = sa.literal(sign_in.normalise(email))
     session.execute(sa.update(Reader).where(unknown).values(values))
+
+
+def named(session: Session, name: str) -> Reader:
+    """Return the reader the staff mean by an id of ours or Stripe's, or by a proved address.
+
+    Raises:
+        RefusedError: nobody is known by it.
+    """
+    proved = sa.and_(Reader.email == name.lower(), Reader.email_verified_at.is_not(None))
+    by_customer = sa.select(Customer.reader_id).where(Customer.stripe_customer_id == name)
+    by_subscription = sa.select(Subscription.reader_id).where(
+        Subscription.stripe_subscription_id == name
+    )
+    meant = sa.or_(proved, Reader.id.in_(by_customer), Reader.id.in_(by_subscription))
+    with contextlib.suppress(ValueError):
+        meant = Reader.id == UUID(name)
+    asked = session.scalar(sa.select(Reader.id).where(meant).order_by(Reader.merged_into.is_(None)))
+    reader = find(session, asked) if asked else None
+    if reader is None:
+        raise RefusedError(
+            f"nobody is known as {name}; give a proved e-mail address, our id of the reader, or"
+            " Stripe's id of the customer or the subscription"
+        )
+    return reader
 
 
 def find(session: Session, reader_id: UUID) -> Reader | None:

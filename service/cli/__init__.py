@@ -8,7 +8,19 @@ from typing import Final
 
 import typer
 
-from service.cli import catalogue, doctor, events, export, serve, staff, webhook
+from service.cli import (
+    adopt,
+    catalogue,
+    doctor,
+    events,
+    explain,
+    export,
+    reconcile,
+    refund,
+    serve,
+    staff,
+    webhook,
+)
 
 app: Final = typer.Typer(
     name="billing",
@@ -21,6 +33,11 @@ app.command()(serve.migrate)
 app.command()(serve.serve)
 app.command()(serve.worker)
 app.command()(doctor.doctor)
+app.command()(explain.explain)
+app.command()(refund.refund)
+app.command()(reconcile.reconcile)
+app.command()(reconcile.verify)
+app.command()(adopt.adopt)
 app.command()(events.event)
 app.command()(events.replay)
 app.add_typer(catalogue.app, name="catalogue")

@@ -1,6 +1,5 @@
 """`billing event` and `billing replay`: what became of something Stripe said, and once more."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import sqlalchemy as sa
@@ -31,11 +30,12 @@ def replay(
     """Owe an event again, or all since a moment; the worker takes them up. Always safe."""
     from billing import audit, reconciliation  # noqa: PLC0415
     from billing.errors import RefusedError  # noqa: PLC0415
+    from service.cli.moment import moment  # noqa: PLC0415
     from service.cli.opening import ACTOR, open_everything  # noqa: PLC0415
 
     if bool(event_id) == bool(since):
         raise RefusedError("name one event, or --since when")
-    start = _moment(since) if since else None
+    start = moment(since) if since else None
     context = open_everything()
     now = context.clock.now()
     with context.db.unit_of_work() as session:
@@ -49,15 +49,3 @@ def replay(
             said = f"owed again: {owed}, all since {start:%d %B %Y, %H:%M} UTC"
         audit.record(session, actor=ACTOR, action=action, subject=subject, now=now)
     typer.echo(said)
-
-
-def _moment(written: str) -> datetime:
-    """Read a moment; one that names no zone is London's."""
-    from billing.clock import LONDON  # noqa: PLC0415
-    from billing.errors import RefusedError  # noqa: PLC0415
-
-    try:
-        moment = datetime.fromisoformat(written)
-    except ValueError:
-        raise RefusedError(f"{written} is no moment; write it like 2026-11-20T00:00") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=LONDON)).astimezone(UTC)
