@@ -3,11 +3,10 @@
 Source: https://docs.stripe.com/api/invoices
 """
 
-from typing import Any, Final
+from typing import Final
 
 from sandbox.api.subscriptions import edited, proration_of
 from sandbox.engine import changes, collection, discounts, invoice, lines, preview, subscription
-from sandbox.engine.subscription import items_of
 from sandbox.errors import declined, invalid, not_simulated
 from sandbox.kernel.calls import Call, operation
 from sandbox.kernel.paging import first_of
@@ -50,11 +49,20 @@ def create_invoice(world: World, call: Call) -> Doc:
     given = call.picked(_FIELDS) | {"currency": params.get("currency", "gbp")}
     behavior = params.get("pending_invoice_items_behavior", "exclude")
     if ident := params.get("subscription"):
+        if "discounts" in params:
+            raise not_simulated("discounts on a subscription's own invoice", param="discounts")
         of = world.get("subscription", ident, param="subscription", status=400)
-        return invoice.bill(world, of, "manual", (world.now, world.now), [])
+        doc = invoice.bill(world, of, "manual", (world.now, world.now), [])
+        return world.change(doc, {"auto_advance": False} | call.picked(_FIELDS))
     waiting = lines.waiting(world, customer["id"], None) if behavior == "include" else []
-    total = sum(each["amount"] for each in waiting)
-    given["discounts"] = _redeemed(world, call, customer["id"], total, given["currency"])
+    grants = discounts.apply(
+        world,
+        params.get("discounts") or (),
+        customer=customer["id"],
+        amount=sum(each["amount"] for each in waiting),
+        currency=given["currency"],
+    )
+    given["discounts"] = discounts.redeem(world, grants, customer=customer["id"])
     return invoice.draft(world, customer, given, waiting=waiting)
 
 
@@ -63,17 +71,6 @@ def update_invoice(world: World, call: Call) -> Doc:
     """Change what may still be changed of an invoice."""
     doc = world.get("invoice", call.id)
     return world.change(doc, call.picked(_FIELDS, doc), event="invoice.updated")
-
-
-@operation("DELETE", _PATH)
-def delete_invoice(world: World, call: Call) -> Doc:
-    """Delete a draft that was made by hand."""
-    doc = _in(world, call, "draft", "deleted")
-    if doc["parent"]:
-        raise invalid("You can only delete invoices that are not of a subscription.")
-    for each in world.store.find("invoiceitem", {"invoice": doc["id"]}):
-        world.delete(each, event="invoiceitem.deleted")
-    return world.delete(doc, event="invoice.deleted")
 
 
 @operation("POST", f"{_PATH}/finalize", "auto_advance")
@@ -147,62 +144,21 @@ def list_lines(world: World, call: Call) -> Doc:
 @operation(
     "POST",
     "/v1/invoices/create_preview",
-    f"customer subscription currency preview_mode {_OFF} {_WHAT}.items.id {_WHAT}.items.price "
-    f"{_WHAT}.items.quantity {_WHAT}.items.deleted {_WHAT}.proration_behavior "
-    f"{_WHAT}.proration_date {_WHAT}.billing_cycle_anchor.type {_WHAT}.trial_end",
+    f"subscription {_WHAT}.items.id {_WHAT}.items.price {_WHAT}.items.quantity "
+    f"{_WHAT}.items.deleted {_WHAT}.proration_behavior {_WHAT}.proration_date "
+    f"{_WHAT}.billing_cycle_anchor.type",
 )
 def create_preview(world: World, call: Call) -> Doc:
     """Show the next invoice of a subscription, as it is or as it would be after a change."""
-    if call.params.get("preview_mode") == "recurring":
-        raise not_simulated("preview_mode=recurring", param="preview_mode")
-    if "subscription" not in call.params:
-        call.need("customer", _WHAT)
-        return preview.preview(world, lambda: _begun(world, call))
+    call.need("subscription")
     of = world.get("subscription", call.params["subscription"], param="subscription", status=400)
-    return preview.preview(world, lambda: _changed(world, call, of))
-
-
-def _begun(world: World, call: Call) -> Doc:
-    """Begin the subscription that a preview is asked for."""
-    ident, what = call.params["customer"], call.params[_WHAT]
-    world.get("customer", ident, param="customer", status=400)
-    items = edited(world, None, what.get("items", []))
-    total = sum(item["price"]["unit_amount"] * item["quantity"] for item in items)
-    grants = _grants(world, call, ident, total, items[0]["price"]["currency"])
-    trial = {"trial_end": what["trial_end"]} if isinstance(what.get("trial_end"), int) else {}
-    return subscription.begin(world, {"customer": ident} | trial, items, grants)[0]
-
-
-def _changed(world: World, call: Call, of: Doc) -> Doc:
-    """Change a subscription as a preview asks for."""
     what = Call(call.path, call.ids, call.params.get(_WHAT, {}))
-    fields: dict[str, Any] = {}
-    if "discounts" in call.params:
-        total = sum(item["price"]["unit_amount"] * item["quantity"] for item in items_of(of))
-        fields["discounts"] = _redeemed(world, call, of["customer"], total, of["currency"])
-    ends = what.params.get("trial_end")
-    if ends is not None:
-        fields |= (
-            {"trial_end": world.now, "status": "active"} if ends == "now" else {"trial_end": ends}
-        )
     items = edited(world, of, what.params["items"]) if "items" in what.params else None
-    anchor = what.params.get("billing_cycle_anchor", {}).get("type")
-    if not fields and items is None and anchor != "now":
-        return of
-    restart = anchor == "now" or ends == "now"
-    return changes.change(world, of, fields, items=items, restart=restart, **proration_of(what))
-
-
-def _grants(
-    world: World, call: Call, customer: str, amount: int, currency: str
-) -> list[discounts.Grant]:
-    given = call.params.get("discounts") or ()
-    return discounts.apply(world, given, customer=customer, amount=amount, currency=currency)
-
-
-def _redeemed(world: World, call: Call, customer: str, amount: int, currency: str) -> list[str]:
-    grants = _grants(world, call, customer, amount, currency)
-    return discounts.redeem(world, grants, customer=customer)
+    restart = what.params.get("billing_cycle_anchor", {}).get("type") == "now"
+    if items is None and not restart:
+        return preview.preview(world, lambda: of)
+    how = proration_of(what) | {"items": items, "restart": restart}
+    return preview.preview(world, lambda: changes.change(world, of, {}, **how))
 
 
 def _in(world: World, call: Call, statuses: str, verb: str) -> Doc:

@@ -33,8 +33,8 @@ _CREATES: Final = _PAYMENTS | {"default_incomplete"}
 @operation(
     "POST",
     "/v1/subscriptions",
-    f"{_FIELDS} {_ENDING} {_LINES} {_OFF} customer currency off_session payment_behavior trial_end "
-    "trial_period_days proration_behavior billing_mode.type",
+    f"{_FIELDS} {_ENDING} {_LINES} {_OFF} customer off_session payment_behavior trial_end "
+    "trial_period_days billing_mode.type",
 )
 def create_subscription(world: World, call: Call) -> Doc:
     """Begin a subscription for a customer who has a payment method, or a trial."""

@@ -75,7 +75,7 @@ def change(
     before, after = items_of(subscription), items if items is not None else items_of(subscription)
     changed = with_items({**subscription, **fields}, after)
     trial = (changed["trial_end"] or 0) > world.now
-    restart = restart or (not trial and _intervals(before) != _intervals(after))
+    restart = restart or (not trial and _rhythm_changes(before, after))
     if trial and (subscription["trial_end"] != changed["trial_end"] or restart):
         restart, anchor = True, changed["trial_end"]
         changed |= {"billing_cycle_anchor": anchor, "status": "trialing", "trial_start": world.now}
@@ -105,16 +105,14 @@ def pause(world: World, subscription: Doc, *, unused_from: str, invoicing: str) 
     Source: https://docs.stripe.com/api/subscriptions/pause
     """
     starts = [item["current_period_start"] for item in items_of(subscription)]
-    fields, bill = {}, None
     if unused_from != "none":
         moment = world.now if unused_from == "now" else min(starts)
         proration.credit(world, subscription, items_of(subscription), moment)
-    if invoicing == "invoice":
-        changed, bill = _billed(world, subscription, restart=False, now=True)
-        fields = {"latest_invoice": changed["latest_invoice"]}
+    changed, bill = _billed(world, subscription, restart=False, now=invoicing == "invoice")
     if bill is not None:
         collection.bill_now(world, bill)
-    return renewal.pause(world, subscription, "pause_requested", **fields)
+    last = changed["latest_invoice"]
+    return renewal.pause(world, subscription, "pause_requested", latest_invoice=last)
 
 
 def resume(
@@ -174,9 +172,14 @@ def _worth(item: Doc) -> tuple[str, str, int]:
     return item["id"], item["price"]["id"], item["quantity"]
 
 
-def _intervals(items: list[Doc]) -> set[tuple[str, int]]:
-    rhythms = [item["price"]["recurring"] for item in items]
-    return {(rhythm["interval"], rhythm["interval_count"]) for rhythm in rhythms}
+def _rhythm_changes(before: list[Doc], after: list[Doc]) -> bool:
+    paces = {item["id"]: _pace(item) for item in before}
+    return any(paces.get(item["id"], _pace(item)) != _pace(item) for item in after)
+
+
+def _pace(item: Doc) -> tuple[str, int]:
+    rhythm = item["price"]["recurring"]
+    return rhythm["interval"], rhythm["interval_count"]
 
 
 def _unless_refused(world: World, ident: str, behavior: str) -> Doc:
@@ -185,12 +188,8 @@ def _unless_refused(world: World, ident: str, behavior: str) -> Doc:
     Source: https://docs.stripe.com/api/subscriptions/update#update_subscription-payment_behavior
     """
     subscription = world.get("subscription", ident)
-    bill = world.store.get(subscription["latest_invoice"] or "")
-    if (
-        behavior == "error_if_incomplete"
-        and bill
-        and bill["status"] == "open"
-        and bill["attempted"]
-    ):
+    bill = world.store.get(subscription["latest_invoice"] or "") or {"status": None}
+    failed = bill["status"] == "open" and bill["attempted"]
+    if behavior == "error_if_incomplete" and failed:
         raise StripeError(402, "card_error", "Your card was declined.", code="card_declined")
     return subscription

@@ -130,6 +130,22 @@ def test_another_interval_begins_a_new_period_now(api: Any, ten: Any) -> None:
     assert changed.billing_cycle_anchor == item.current_period_start
 
 
+def test_an_item_of_another_interval_beside_it_leaves_the_period_as_it_is(
+    api: Any, local: Local, ten: Any
+) -> None:
+    asked = {"subscription": ten.id, "price": price(api, 10000, "year")}
+    yearly = api.subscription_items.create(asked | {"proration_behavior": "always_invoice"})
+    changed = api.subscriptions.retrieve(ten.id)
+    assert api.invoices.retrieve(changed.latest_invoice).total in {9999, 10000}
+    assert changed.billing_cycle_anchor == ten.billing_cycle_anchor
+    local.advance(to=ten["items"].data[0].current_period_end + 3600)
+    bill = api.invoices.retrieve(api.subscriptions.retrieve(ten.id).latest_invoice)
+    assert amounts(api, bill) == [1000]
+    assert api.subscription_items.retrieve(yearly.id).current_period_end == (
+        yearly.current_period_end
+    )
+
+
 def test_the_anchor_can_be_set_to_now(api: Any, local: Local, ten: Any) -> None:
     local.advance(to=half_of(ten))
     changed = api.subscriptions.update(ten.id, {"billing_cycle_anchor": {"type": "now"}})
