@@ -1,4 +1,4 @@
-"""Means of payment, and what permits their use: payment methods, setup intents, mandates.
+"""Payment methods, as the API lists, changes, keeps and lets go of them.
 
 Source: https://docs.stripe.com/api/payment_methods
 """
@@ -11,24 +11,6 @@ from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
 _ONE = "/v1/payment_methods/{payment_method}"
-
-
-@operation("GET", "/v1/mandates/{mandate}")
-def retrieve_mandate(world: World, call: Call) -> Doc:
-    """Return a mandate."""
-    return world.get("mandate", call.id)
-
-
-@operation("GET", "/v1/setup_intents/{intent}")
-def retrieve_setup_intent(world: World, call: Call) -> Doc:
-    """Return a setup intent."""
-    return world.get("setup_intent", call.id)
-
-
-@operation("GET", "/v1/payment_methods", f"customer type {PAGING}")
-def list_payment_methods(world: World, call: Call) -> Doc:
-    """List payment methods, of a customer or of nobody."""
-    return page(world, call, "payment_method", "customer type")
 
 
 @operation("GET", "/v1/customers/{customer}/payment_methods", f"type {PAGING}")

@@ -9,7 +9,6 @@ from sandbox.engine import portal
 from sandbox.engine.subscription import ENDED
 from sandbox.errors import invalid, lacking, not_simulated
 from sandbox.kernel.calls import Call, operation
-from sandbox.kernel.paging import PAGING, page
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World
 
@@ -29,12 +28,6 @@ def create_configuration(world: World, call: Call) -> Doc:
     return portal.new_configuration(world, call.picked(f"{_FIELDS} features"))
 
 
-@operation("GET", "/v1/billing_portal/configurations/{configuration}")
-def retrieve_configuration(world: World, call: Call) -> Doc:
-    """Return a configuration."""
-    return world.get(_KIND, call.id)
-
-
 @operation(
     "POST",
     "/v1/billing_portal/configurations/{configuration}",
@@ -47,12 +40,6 @@ def update_configuration(world: World, call: Call) -> Doc:
     for name in {"business_profile", "features"} & call.params.keys():
         fields[name] = portal.merged(before[name], call.params[name])
     return world.change(before, fields, event=f"{_KIND}.updated")
-
-
-@operation("GET", "/v1/billing_portal/configurations", f"active is_default {PAGING}")
-def list_configurations(world: World, call: Call) -> Doc:
-    """List configurations."""
-    return page(world, call, _KIND, "active is_default")
 
 
 @operation(

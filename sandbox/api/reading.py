@@ -7,6 +7,7 @@ from sandbox.kernel.world import World
 
 _ONE = {
     "/v1/balance_transactions/{id}": "balance_transaction",
+    "/v1/billing_portal/configurations/{configuration}": "billing_portal.configuration",
     "/v1/charges/{charge}": "charge",
     "/v1/checkout/sessions/{session}": "checkout.session",
     "/v1/coupons/{coupon}": "coupon",
@@ -15,6 +16,7 @@ _ONE = {
     "/v1/invoice_payments/{invoice_payment}": "invoice_payment",
     "/v1/invoiceitems/{invoiceitem}": "invoiceitem",
     "/v1/invoices/{invoice}": "invoice",
+    "/v1/mandates/{mandate}": "mandate",
     "/v1/payment_intents/{intent}": "payment_intent",
     "/v1/payment_methods/{payment_method}": "payment_method",
     "/v1/payouts/{payout}": "payout",
@@ -23,12 +25,14 @@ _ONE = {
     "/v1/promotion_codes/{promotion_code}": "promotion_code",
     "/v1/radar/early_fraud_warnings/{early_fraud_warning}": "radar.early_fraud_warning",
     "/v1/refunds/{refund}": "refund",
+    "/v1/setup_intents/{intent}": "setup_intent",
     "/v1/subscriptions/{subscription_exposed_id}": "subscription",
     "/v1/test_helpers/test_clocks/{test_clock}": "test_helpers.test_clock",
     "/v1/webhook_endpoints/{webhook_endpoint}": "webhook_endpoint",
 }
 # The filters of each list; `param:path` where the param and the field have different names.
 _MANY = {
+    "/v1/billing_portal/configurations": ("billing_portal.configuration", "active is_default"),
     "/v1/charges": ("charge", "customer payment_intent"),
     "/v1/checkout/sessions": ("checkout.session", "customer payment_intent status subscription"),
     "/v1/coupons": ("coupon", ""),
@@ -43,6 +47,7 @@ _MANY = {
         "customer status subscription:parent.subscription_details.subscription",
     ),
     "/v1/payment_intents": ("payment_intent", "customer"),
+    "/v1/payment_methods": ("payment_method", "customer type"),
     "/v1/payouts": ("payout", "status"),
     "/v1/prices": ("price", "active lookup_keys:lookup_key product"),
     "/v1/products": ("product", "active ids:id"),

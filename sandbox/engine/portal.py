@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from sandbox.contract.resources import skeleton
 from sandbox.engine import mandate, payment, setup, subscription
 from sandbox.engine.bank import Account
 from sandbox.engine.cards import Decline
@@ -18,40 +19,23 @@ _REASONS: Final = (
     "customer_service low_quality missing_features other switched_service too_complex "
     "too_expensive unused"
 ).split()
-# What a new configuration offers where nothing is said, and what is not simulated: switched off.
-_FEATURES: Final[Mapping[str, Any]] = {
-    "customer_update": {"allowed_updates": [], "enabled": False},
-    "invoice_history": {"enabled": False},
-    "payment_method_update": {"enabled": False, "payment_method_configuration": None},
+# What a new configuration has where nothing is said; what is not simulated is never switched on.
+_UNSAID: Final[Mapping[str, Any]] = {
     "subscription_cancel": {
-        "cancellation_reason": {"enabled": False, "feedback_options": None, "options": _REASONS},
-        "enabled": False,
+        "cancellation_reason": {"options": _REASONS},
         "mode": "at_period_end",
         "proration_behavior": "none",
     },
-    "subscription_pause": {
-        "duration": {"interval_options": [], "type": "indefinite"},
-        "enabled": False,
-    },
-    "subscription_update": {
-        "billing_cycle_anchor": None,
-        "default_allowed_updates": [],
-        "enabled": False,
-        "products": None,
-        "proration_behavior": "none",
-        "schedule_at_period_end": {"conditions": []},
-        "trial_update_behavior": "end_trial",
-    },
+    "subscription_pause": {"duration": {"type": "indefinite"}},
+    "subscription_update": {"proration_behavior": "none", "trial_update_behavior": "end_trial"},
 }
 
 
-def merged(features: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the features of a configuration after a call that names some of them, or parts."""
-    return {
-        name: merged(value, given[name])
-        if isinstance(value, dict) and name in given
-        else given.get(name, value)
-        for name, value in features.items()
+def merged(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part of a configuration after a call that names some of what is in it."""
+    return {**before} | {
+        name: merged(before[name], value) if isinstance(before.get(name), dict) else value
+        for name, value in given.items()
     }
 
 
@@ -60,17 +44,9 @@ def new_configuration(world: World, given: Mapping[str, Any], *, default: bool =
 
     Source: https://docs.stripe.com/customer-management/configure-portal
     """
-    empty = dict.fromkeys(("headline", "privacy_policy_url", "terms_of_service_url"))
-    fields = {
-        "active": True,
-        "is_default": default,
-        "login_page": {"enabled": False, "url": None},
-        "updated": world.now,
-        **given,
-        "business_profile": empty | given.get("business_profile", {}),
-        "features": merged(_FEATURES, given["features"]),
-    }
     kind = "billing_portal.configuration"
+    said = {"active": True, "features": _UNSAID, "is_default": default, "updated": world.now}
+    fields = merged(merged(skeleton(kind), said), given)
     return world.create(kind, fields, event=f"{kind}.created")
 
 
