@@ -140,6 +140,12 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "product.created": catalogue.changed,
     "product.updated": catalogue.changed,
     "product.deleted": catalogue.changed,
+    # What a reader pays stands on their subscription, whatever becomes of the code they used.
+    "coupon.created": ignored("a discount decides nothing until it stands on a subscription"),
+    "coupon.updated": ignored("a discount decides nothing until it stands on a subscription"),
+    "coupon.deleted": ignored("a discount decides nothing until it stands on a subscription"),
+    "promotion_code.created": ignored("a code decides nothing until somebody pays with it"),
+    "promotion_code.updated": ignored("a code decides nothing until somebody pays with it"),
     # Stripe may stop taking or paying out money, and says so nowhere else.
     "account.updated": account.changed,
     "capability.updated": account.changed,

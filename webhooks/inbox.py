@@ -17,15 +17,17 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from billing import queue, reconciliation, tasks
+from billing import payments, queue, reconciliation, tasks
 from billing.clock import accounting_day
 from billing.context import Context
 from billing.errors import PASSING, BillingError, StaleReadError
 from billing.models import Feed, OwedState, StripeEvent
 from billing.queue.owed import ATTEMPTS_BEFORE_PARKING
+from billing.reconciliation import Subject
 from webhooks import dispatch, event
 
 APPLIED: Final = "applied"
+NOT_OURS: Final = "ignored: not ours"
 _FOR_EVER: Final = sys.maxsize  # an outage of hours must not leave staff with every event
 _MOST_AT_ONCE: Final = 500  # events that one look may answer
 
@@ -107,7 +109,7 @@ def _handle(context: Context, claim: _Claim) -> None:
         return
     # A row stored by a release that knew other types may be kept under another subject.
     others = claim.others if str(subject) == row.subject else ()
-    applied = partial(_finish_all, row=row, others=others)
+    applied = partial(_finish_all, row=row, subject=subject, others=others)
     try:
         reconciliation.refresh(context, subject, feed=claim.feed, also=applied)
     except Exception as error:  # noqa: BLE001  # whatever it is, the event stays owed
@@ -169,9 +171,13 @@ def _set_aside(context: Context, row: StripeEvent) -> None:
         _tell_staff(session, row, error, now=now)
 
 
-def _finish_all(session: Session, *, row: StripeEvent, others: Sequence[int]) -> None:
+def _finish_all(
+    session: Session, *, row: StripeEvent, subject: Subject, others: Sequence[int]
+) -> None:
     """Mark an event applied, and with it those that the same look has answered."""
-    _finish(session, row, outcome=APPLIED)
+    session.flush()  # what the look has found, if it was that the object is none of ours
+    strange = payments.is_foreign(session, subject.id)
+    _finish(session, row, outcome=NOT_OURS if strange else APPLIED)
     if not others:
         return
     # Only what still waits, and nobody else has in hand: theirs is a look of its own.
@@ -182,7 +188,11 @@ def _finish_all(session: Session, *, row: StripeEvent, others: Sequence[int]) ->
     session.execute(
         sa.update(StripeEvent)
         .where(StripeEvent.id.in_(held))
-        .values(state=OwedState.DONE, outcome=f"{APPLIED} with {row.event_id}", last_error="")
+        .values(
+            state=OwedState.DONE,
+            outcome=NOT_OURS if strange else f"{APPLIED} with {row.event_id}",
+            last_error="",
+        )
         .execution_options(synchronize_session=False)
     )
 

@@ -18,8 +18,10 @@ from billing.models import (
     Subscription,
     SubscriptionStatus,
 )
+from billing.payments import foreign
 from billing.payments.customers import as_id
 from billing.stripe_gateway import read
+from billing.stripe_gateway.client import APP
 from billing.stripe_gateway.types import StripeCheckoutSession
 
 # Where a checkout may go from where it is; anything else Stripe says is older than what we know.
@@ -65,6 +67,8 @@ def _write(context: Context, session: Session, theirs: StripeCheckoutSession) ->
     now = context.clock.now()
     ours = _ours(session, theirs)
     if ours is None:
+        if theirs.metadata.get("app") != APP:
+            foreign.count(session, "checkout", theirs.id, now=now)
         return
     if ours.reader_id is not None:
         readers.hold(session, ours.reader_id)  # before the checkout, as merging does

@@ -5,6 +5,7 @@ from billing.payments.address import reader_address
 from billing.payments.apply import apply
 from billing.payments.customers import link_customer, look_at_customer, reader_of
 from billing.payments.disputes import look_at_dispute
+from billing.payments.foreign import is_foreign
 from billing.payments.methods import (
     PaidFrom,
     get_to_know_mandate,
@@ -25,6 +26,7 @@ __all__ = [
     "finish_refund",
     "get_to_know_mandate",
     "get_to_know_method",
+    "is_foreign",
     "link_customer",
     "look_at_account",
     "look_at_customer",

@@ -37,7 +37,7 @@ def apply(
     ours = _ours_or_new(session, theirs, catalogue, now)
     _mirror(session, ours, theirs, now)
     if ours.purpose is PaymentPurpose.FOREIGN and not may_yet_be_placed(ours, now):
-        foreign.count(session, "payment", theirs.id, now=now)
+        foreign.count(session, "payment", theirs.id, payer=theirs.customer_id, now=now)
     charge = theirs.charge
     if charge is None:
         return ours

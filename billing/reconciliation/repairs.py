@@ -11,7 +11,17 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from billing.models import Checkout, Dispute, Feed, Payment, Payout, Repair, Subscription
+from billing.models import (
+    Checkout,
+    Customer,
+    Dispute,
+    Feed,
+    Payment,
+    PaymentMethod,
+    Payout,
+    Repair,
+    Subscription,
+)
 from billing.reconciliation.subject import Subject, SubjectKind
 
 # Nothing was amiss where Stripe told us, where the reader was quicker than Stripe, or where we came
@@ -20,45 +30,54 @@ ORDINARY: Final = frozenset({Feed.WEBHOOK, Feed.RETURN, Feed.ADOPTION})
 
 _Columns = tuple[InstrumentedAttribute[Any], ...]
 _PAYMENT: Final[_Columns] = (
+    Payment.stripe_payment_intent_id,
     Payment.status,
     Payment.refunded_amount,
     Payment.balance_transaction_id,
 )
-# Of each kind: where it is found, the name its row has at Stripe, and what must agree.
-_MIRRORS: Final[
-    Mapping[SubjectKind, tuple[InstrumentedAttribute[Any], InstrumentedAttribute[Any], _Columns]]
-] = {
+_METHOD: Final[_Columns] = (
+    PaymentMethod.stripe_payment_method_id,
+    PaymentMethod.expires_on,
+    PaymentMethod.mandate_status,
+)
+# Of each kind: the column it is found by; the name its row has at Stripe, and what must agree.
+_MIRRORS: Final[Mapping[SubjectKind, tuple[InstrumentedAttribute[Any], _Columns]]] = {
     SubjectKind.CHECKOUT: (
         Checkout.stripe_session_id,
-        Checkout.stripe_session_id,
-        (Checkout.status,),
+        (Checkout.stripe_session_id, Checkout.status),
     ),
     SubjectKind.SUBSCRIPTION: (
         Subscription.stripe_subscription_id,
-        Subscription.stripe_subscription_id,
         (
+            Subscription.stripe_subscription_id,
             Subscription.status,
             Subscription.stripe_price_id,
             Subscription.amount,
             Subscription.paid_until,
             Subscription.ends_on,
+            Subscription.collection_paused,
         ),
     ),
-    SubjectKind.INVOICE: (Payment.stripe_invoice_id, Payment.stripe_payment_intent_id, _PAYMENT),
-    SubjectKind.PAYMENT: (
-        Payment.stripe_payment_intent_id,
-        Payment.stripe_payment_intent_id,
-        _PAYMENT,
+    SubjectKind.INVOICE: (Payment.stripe_invoice_id, _PAYMENT),
+    SubjectKind.PAYMENT: (Payment.stripe_payment_intent_id, _PAYMENT),
+    SubjectKind.CUSTOMER: (
+        Customer.stripe_customer_id,
+        (
+            Customer.stripe_customer_id,
+            Customer.deleted_at,
+            Customer.balance,
+            Customer.payment_method_id,
+        ),
     ),
+    SubjectKind.PAYMENT_METHOD: (PaymentMethod.stripe_payment_method_id, _METHOD),
+    SubjectKind.MANDATE: (PaymentMethod.mandate_id, _METHOD),
     SubjectKind.DISPUTE: (
         Dispute.stripe_dispute_id,
-        Dispute.stripe_dispute_id,
-        (Dispute.status, Dispute.amount),
+        (Dispute.stripe_dispute_id, Dispute.status, Dispute.amount),
     ),
     SubjectKind.PAYOUT: (
         Payout.stripe_payout_id,
-        Payout.stripe_payout_id,
-        (Payout.status, Payout.amount, Payout.tied_at),
+        (Payout.stripe_payout_id, Payout.status, Payout.amount, Payout.tied_at),
     ),
 }
 
@@ -69,12 +88,12 @@ def standing_of(session: Session, subject: Subject) -> Standing:
     """Return how an object stands with us, field by field; empty where we do not have it."""
     if subject.kind not in _MIRRORS:
         return {}
-    found_by, named, columns = _MIRRORS[subject.kind]
-    rows = session.execute(sa.select(named, *columns).where(found_by == subject.id))
+    found_by, columns = _MIRRORS[subject.kind]
+    rows = session.execute(sa.select(*columns).where(found_by == subject.id))
     return {
         f"{name} {column.key}": "" if value is None else str(value)
         for name, *values in rows
-        for column, value in zip(columns, values, strict=True)
+        for column, value in zip(columns[1:], values, strict=True)
     }
 
 

@@ -194,7 +194,17 @@ def invoice_of(
         payment_intent_ids=tuple(intent.id for intent in intents),
         processing=_processing(intents),
         action_needed=any(intent.status == "requires_action" for intent in intents),
+        stuck=_stuck(found),
+        overpaid=getattr(found, "amount_overpaid", None) or 0,
     )
+
+
+def _stuck(found: stripe.Invoice) -> str:
+    """Say why a draft could not be made final; once it is, what once stood in the way is over."""
+    error = getattr(found, "last_finalization_error", None)
+    if error is None or found.status != "draft":
+        return ""
+    return text(error.message) or text(error.code) or "no reason given"
 
 
 def _lines(gateway: Gateway, found: stripe.Invoice) -> Iterator[stripe.InvoiceLineItem]:
@@ -305,11 +315,6 @@ def _invoice_paid_by(gateway: Gateway, payment_intent_id: str) -> StripeInvoice 
         if isinstance(link.invoice, stripe.Invoice):
             return invoice_of(gateway, link.invoice)
     return None
-
-
-def _mandate(details: stripe.Charge.PaymentMethodDetails | None) -> str:
-    debit = getattr(details, "bacs_debit", None)
-    return id_of(getattr(debit, "mandate", None))
 
 
 def _refunds(gateway: Gateway, of: RefundListParams) -> tuple[StripeRefund, ...]:

@@ -89,6 +89,8 @@ class StripeInvoice:
         payment_intent_ids: every payment made or attempted for it.
         processing: a bank works on its payment, and nobody knows yet how that ends.
         action_needed: the payer's bank wants them to confirm the payment.
+        stuck: why Stripe could not make it final, while it cannot; '' otherwise.
+        overpaid: what was paid beyond it, in pence.
     """
 
     id: str
@@ -109,6 +111,8 @@ class StripeInvoice:
     payment_intent_ids: tuple[str, ...] = ()
     processing: bool = False
     action_needed: bool = False
+    stuck: str = ""
+    overpaid: int = 0
 
     @property
     def failing(self) -> bool:

@@ -18,7 +18,7 @@ from billing.errors import UnknownReaderError
 from billing.models import Price, Subscription, SubscriptionStatus
 from billing.notices import Notice, SubscriptionEnded, SubscriptionEnding
 from billing.outbox import owe
-from billing.payments import link_customer, reader_address, reader_of
+from billing.payments import foreign, link_customer, reader_address, reader_of
 from billing.payments.customers import checkout_of
 from billing.queue import Fence
 from billing.settings import Paywall
@@ -57,6 +57,8 @@ def apply(
     if price is None:
         _ask_about_price(session, theirs, known=ours is not None, now=now)
         if ours is None:
+            if theirs.metadata.get("app") != APP:
+                foreign.count(session, "subscription", theirs.id, payer=theirs.customer_id, now=now)
             return None
     was_live = ours is not None and ours.status.live
     before = ours.ends_on if ours is not None else None
@@ -134,6 +136,7 @@ def _begin(
     reader_id = reader_of(session, theirs.customer_id, theirs.metadata)
     if reader_id is None:
         if theirs.metadata.get("app") != APP:
+            foreign.count(session, "subscription", theirs.id, payer=theirs.customer_id, now=now)
             _ask_whose(session, theirs, now)
             return None
         raise UnknownReaderError(f"no reader for {theirs.id} of {theirs.customer_id}")
