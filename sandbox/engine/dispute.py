@@ -27,11 +27,10 @@ NEXT: Final[Mapping[str, frozenset[str]]] = {
     "appeal_needs_response": frozenset(["appeal_under_review", "lost"]),
     "appeal_under_review": frozenset(["won", "lost"]),
 }
+_INQUIRIES: Final = frozenset(["warning_needs_response", "warning_under_review"])
 _CLOSED: Final = frozenset(["won", "lost", "warning_closed", "prevented"])
 # Whether the payer can still be refunded: the bank has not taken the money, or has returned it.
-_REFUNDABLE: Final = frozenset(
-    ["warning_needs_response", "warning_under_review", "warning_closed", "won"]
-)
+_REFUNDABLE: Final = _INQUIRIES | {"warning_closed", "won"}
 # Evidence whose effect Stripe's test mode promises.
 # Source: https://docs.stripe.com/testing#evidence
 _DECISIVE: Final = {"winning_evidence": "won", "losing_evidence": "lost"}
@@ -52,7 +51,8 @@ def open_dispute(
 
     Source: https://docs.stripe.com/payments/payment-methods/bacs-debit#disputes
     """
-    if charge["status"] != "succeeded" or charge["balance_transaction"] is None:
+    left = _in(world, charge)
+    if not left or charge["status"] != "succeeded" or charge["balance_transaction"] is None:
         raise invalid(f"Charge {charge['id']} cannot be disputed.", param="charge")
     if status not in {"needs_response", "warning_needs_response", "prevented"}:
         raise invalid(f"A dispute does not begin as {status}.", param="status")
@@ -61,7 +61,7 @@ def open_dispute(
     empty = skeleton("dispute")
     due = None if status in _CLOSED else world.now + _TO_ANSWER * _DAY
     fields = {
-        "amount": amount or charge["amount"],
+        "amount": min(amount or left, left),
         "charge": charge["id"],
         "currency": charge["currency"],
         "evidence": empty["evidence"] | {"enhanced_evidence": {}},
@@ -132,7 +132,11 @@ def become(world: World, dispute: Doc, status: str, fields: Mapping[str, Any] | 
         event="" if status in _CLOSED else "charge.dispute.updated",
     )
     if status == "needs_response":
-        dispute = _withdraw(world, dispute)
+        told = dispute["payment_method_details"]
+        formal = {
+            "payment_method_details": told | {"card": told["card"] | {"case_type": "chargeback"}}
+        }
+        dispute = _withdraw(world, world.change(dispute, formal))
         world.emit("charge.dispute.funds_withdrawn", dispute)
     if status in _CLOSED:
         world.emit("charge.dispute.closed", dispute)
@@ -140,6 +144,16 @@ def become(world: World, dispute: Doc, status: str, fields: Mapping[str, Any] | 
         dispute = _move(world, dispute, dispute["amount"], "dispute_reversal")
         world.emit("charge.dispute.funds_reinstated", dispute)
     return dispute
+
+
+def forgo(world: World, charge: Doc) -> None:
+    """Close the inquiries into a charge that has been refunded in full.
+
+    Source: https://docs.stripe.com/disputes/how-disputes-work#inquiries
+    """
+    for dispute in world.store.find("dispute", {"charge": charge["id"]}):
+        if dispute["status"] in _INQUIRIES:
+            become(world, dispute, "warning_closed")
 
 
 def warn(world: World, charge: Doc, fraud_type: str = "misc") -> Doc:
@@ -178,8 +192,15 @@ def _look(world: World, ident: str) -> None:
     old = world.now - dispute["created"] >= _INQUIRY_LASTS * _DAY
     if dispute["status"] == "needs_response" and details["due_by"] <= world.now:
         become(world, dispute, "lost", late)
-    elif dispute["status"] in {"warning_needs_response", "warning_under_review"} and old:
+    elif dispute["status"] in _INQUIRIES and old:
         become(world, dispute, "warning_closed")
+
+
+def _in(world: World, charge: Doc) -> int:
+    """Return what is left of a charge: neither refunded nor taken by another dispute."""
+    others = world.store.find("dispute", {"charge": charge["id"]})
+    taken = sum(each["amount"] for each in others if not each["is_charge_refundable"])
+    return int(charge["amount"] - charge["amount_refunded"] - taken)
 
 
 def _withdraw(world: World, dispute: Doc) -> Doc:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sandbox.engine import balance, fees
+from sandbox.engine import balance, dispute, fees
 from sandbox.errors import invalid
 from sandbox.kernel.store import Doc
 from sandbox.kernel.world import World, job
@@ -41,6 +41,8 @@ def refund(world: World, charge: Doc, *, amount: int | None, fields: Mapping[str
     refunded = charge["amount_refunded"] + wanted
     given_back = {"amount_refunded": refunded, "refunded": refunded == charge["amount"]}
     world.change(charge, given_back, event="charge.refunded")
+    if given_back["refunded"]:
+        dispute.forgo(world, charge)
     later = fees.business_days_after(world.now, _BUSINESS_DAYS)
     if slow or last4 == _FAILS_LATER:
         world.schedule(later, "refund.due", made["id"])
@@ -106,7 +108,7 @@ def _allowed(world: World, charge: Doc, amount: int | None) -> int:
     if charge["status"] != "succeeded" or charge["balance_transaction"] is None:
         raise invalid(f"Charge {charge['id']} cannot be refunded yet.", param="charge")
     disputes = world.store.find("dispute", {"charge": charge["id"]})
-    if not all(dispute["is_charge_refundable"] for dispute in disputes):
+    if not all(each["is_charge_refundable"] for each in disputes):
         message = f"Charge {charge['id']} has been charged back; cannot issue a refund."
         raise invalid(message, code="charge_disputed")
     left: int = charge["amount"] - charge["amount_refunded"]

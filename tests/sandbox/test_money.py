@@ -194,6 +194,27 @@ def test_an_inquiry_moves_no_money_unless_it_becomes_a_dispute(
     assert (late.status, late.evidence_details.past_due) == ("lost", True)
 
 
+def test_a_full_refund_ends_an_inquiry_and_leaves_nothing_to_dispute(
+    api: Any, local: Local, charge: Any
+) -> None:
+    asked = charge()
+    local.post("disputes/open", charge=asked.id, status="warning_needs_response")
+    api.refunds.create({"charge": asked.id})
+    assert api.disputes.list().data[0].status == "warning_closed"
+    answer = local.http.post(f"{local.url}/_sandbox/disputes/open", json={"charge": asked.id})
+    assert answer.status_code == 400
+
+
+def test_disputes_never_take_more_than_is_left_of_a_charge(
+    api: Any, local: Local, charge: Any
+) -> None:
+    taken = charge()
+    api.refunds.create({"charge": taken.id, "amount": 500})
+    local.post("disputes/open", charge=taken.id, amount=1200)
+    local.post("disputes/open", charge=taken.id)
+    assert [each.amount for each in api.disputes.list().data] == [800, 1200]
+
+
 def test_giving_in_or_saying_nothing_loses_a_dispute_and_a_loss_can_be_appealed(
     api: Any, local: Local, charge: Any
 ) -> None:
