@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing import tasks
+from billing.books.opening import opened_at
 from billing.checkout import look_at_payment, settle
 from billing.context import Context
 from billing.errors import PASSING
@@ -27,6 +28,7 @@ from billing.models import (
     PaymentStatus,
 )
 from billing.payments import record_movement
+from billing.reconciliation.strange import is_strange
 from billing.stripe_gateway import read
 from billing.stripe_gateway.types import StripeBalanceTransaction
 
@@ -54,9 +56,13 @@ def poll_balance_transactions(context: Context) -> int:
     Raises:
         StripeUnavailableError: try again later; the cursor has not moved.
     """
+    if is_strange(context):
+        return 0
     with context.db.reading() as session:
-        cursor = session.get(Cursor, _CURSOR)
+        cursor, opened = session.get(Cursor, _CURSOR), opened_at(session)
         since = cursor.at - _OVERLAP if cursor else _BEGINNING
+        if opened is not None:  # what moved before is in the opening balance
+            since = max(since, opened + timedelta(seconds=1))
     movements = read.balance_transactions(context.gateway, since=since)
     with context.db.reading() as session:
         known = set(
@@ -67,7 +73,7 @@ def poll_balance_transactions(context: Context) -> int:
             )
         )
     new = [movement for movement in movements if movement.id not in known]
-    missed = _missed(context, {m.id: partial(_take_in, context, m) for m in new})
+    missed = _missed(context, {m.id: partial(take_in, context, m) for m in new})
     if movements:
         waiting = [movement.created for movement in new if movement.id in missed]
         reached = min(waiting, default=movements[-1].created)
@@ -76,7 +82,7 @@ def poll_balance_transactions(context: Context) -> int:
     return len(new) - len(missed)
 
 
-def _take_in(context: Context, movement: StripeBalanceTransaction) -> None:
+def take_in(context: Context, movement: StripeBalanceTransaction) -> None:
     """Let the payment bring its own movement; what it does not bring is posted by itself.
 
     A payment brings the movements of its last charge and of its refunds. A debit that failed after

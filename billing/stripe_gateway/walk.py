@@ -22,15 +22,17 @@ from billing.stripe_gateway.read import (
     subscription_of,
 )
 from billing.stripe_gateway.read_money import MOVEMENTS, dispute_of, payment_named_by
+from billing.stripe_gateway.read_people import customer_of
 from billing.stripe_gateway.types import (
     StripeCheckoutSession,
+    StripeCustomer,
     StripeDispute,
     StripeInvoice,
     StripePayment,
     StripeRefund,
     StripeSubscription,
 )
-from billing.stripe_gateway.values import id_of
+from billing.stripe_gateway.values import id_of, text
 
 _PAGE: Final = 100
 
@@ -96,10 +98,11 @@ def events_since(gateway: Gateway, *, since: datetime) -> Iterator[str]:
     return map(str, _every(gateway, gateway.client.v1.events.list, _since(since)))
 
 
-def customers(gateway: Gateway) -> Iterator[tuple[str, str, str]]:
-    """Walk every customer: its id, the address typed and the name."""
+def customers(gateway: Gateway) -> Iterator[tuple[StripeCustomer, str, str]]:
+    """Walk every customer, each with the address and the name they typed: they prove nothing."""
     for found in _every(gateway, gateway.client.v1.customers.list, {}):
-        yield found.id, (found.email or "").lower(), found.name or ""
+        if (theirs := customer_of(found)) is not None:
+            yield theirs, text(found.email).lower(), text(found.name)
 
 
 def anything_before(gateway: Gateway, instant: datetime) -> bool:

@@ -1,0 +1,76 @@
+"""When everything is compared with Stripe: each night, each week, and on demand.
+
+The cursor says since when nothing was missed; a round that did not come to its end leaves it.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from billing import tasks
+from billing.context import Context
+from billing.models import Cursor, Feed
+from billing.reconciliation.compare import BEGINNING
+from billing.reconciliation.report import Report
+from billing.reconciliation.sweep import sweep
+
+_CURSOR: Final = "sweep"
+_OVERLAP: Final = timedelta(days=1)
+_NIGHT: Final = timedelta(days=7)
+_WEEK: Final = timedelta(days=35)
+_KEPT: Final = timedelta(days=30)  # Stripe lists no event that is older; the round must be whole
+
+_log = structlog.get_logger(__name__)
+
+
+def nightly(context: Context) -> Report:
+    """Compare all that is not finished, and what began in the last days."""
+    return _round(context, _NIGHT)
+
+
+def weekly(context: Context) -> Report:
+    """Compare all that is not finished, and what began in the last five weeks."""
+    return _round(context, _WEEK)
+
+
+def everything(context: Context, *, feed: Feed = Feed.SWEEP) -> Report:
+    """Compare everything there ever was."""
+    return _swept(context, BEGINNING, feed)
+
+
+def _round(context: Context, back: timedelta) -> Report:
+    """Look back as far as is usual, or to the last round where that is longer ago."""
+    now = context.clock.now()
+    with context.db.reading() as session:
+        cursor = session.get(Cursor, _CURSOR)
+    if cursor is None:
+        return _swept(context, now - _WEEK, Feed.SWEEP)
+    if now - cursor.at > _KEPT:
+        _say_so(context, cursor.at, now)
+        return _swept(context, BEGINNING, Feed.SWEEP)
+    return _swept(context, min(now - back, cursor.at - _OVERLAP), Feed.SWEEP)
+
+
+def _swept(context: Context, since: datetime, feed: Feed) -> Report:
+    began = context.clock.now()
+    most = context.settings.reconciliation.most_readers
+    report = sweep(context, since=since, feed=feed, most_readers=most)
+    if not report.stopped and not report.waiting_for:
+        with context.db.unit_of_work() as session:
+            session.merge(Cursor(name=_CURSOR, at=began))
+    say = _log.info if report.exit_code == 0 else _log.warning
+    say("reconciled", drift=len(report.drifts), failed=len(report.failed), stopped=report.stopped)
+    return report
+
+
+def _say_so(context: Context, since: datetime, now: datetime) -> None:
+    with context.db.unit_of_work() as session:
+        tasks.raise_task(
+            session,
+            "long-gap",
+            subject=f"sweep:{since.date().isoformat()}",
+            detail=f"Nothing was compared with Stripe since {since:%d %B %Y}, and Stripe lists no"
+            " events that old: everything there ever was is compared now.",
+            now=now,
+        )

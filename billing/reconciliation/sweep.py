@@ -1,0 +1,234 @@
+"""The sweep: walk Stripe and ourselves, both ways, and put right what differs.
+
+What differs is first all found, and read once more; then it is counted whom a repair would touch;
+and only then is anything changed, by the very look that a webhook causes. Nothing is told twice.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Session
+
+from billing import tasks
+from billing.context import Context
+from billing.errors import BusyError, StaleReadError, StripeRefusedError, StripeUnavailableError
+from billing.models import Feed, OwedState, Repair, StripeEvent
+from billing.reconciliation.compare import (
+    SIDES,
+    UNTOLD,
+    Side,
+    differences,
+    is_finished,
+    waiting,
+)
+from billing.reconciliation.rehearsal import Difference, Found
+from billing.reconciliation.report import Drift, Report
+from billing.reconciliation.strange import is_strange
+from billing.stripe_gateway import walk
+
+_YOUNG: Final = timedelta(minutes=2)  # what Stripe has only just said is left to its webhook
+_ENOUGH: Final = 5  # failures in a row: it is not this or that object, Stripe does not answer
+_LOCKED: Final = (BusyError, StaleReadError, sa.exc.OperationalError)
+
+_log = structlog.get_logger(__name__)
+
+
+def sweep(
+    context: Context,
+    *,
+    since: datetime | None,
+    feed: Feed = Feed.SWEEP,
+    apply: bool = True,
+    most_readers: int | None = None,
+    sides: tuple[Side, ...] = SIDES,
+) -> Report:
+    """Compare everything that is not finished, and all that began since, with Stripe.
+
+    Args:
+        context: the process's context.
+        since: None compares only what is not finished.
+        feed: who asked for it; the repairs are counted under it.
+        apply: False changes nothing.
+        most_readers: of more than these, nothing is repaired and the staff are asked; None asks
+            nobody.
+        sides: what to compare.
+    """
+    report = Report()
+    try:
+        if is_strange(context):
+            report.stopped = "this database is new and the account is not: run `billing adopt`"
+            return report
+        drifts = list(_walk(context, report, sides, since))
+        _confirm(context, report, drifts)
+    except (StripeUnavailableError, StripeRefusedError) as error:
+        report.stopped = f"Stripe did not answer: {error}"
+        return report
+    if not apply or not report.drifts:
+        return report
+    if most_readers is not None and len(report.readers) > most_readers:
+        report.waiting_for = len(report.readers)
+        _ask_staff(context, report)
+        return report
+    _repair(context, report, feed)
+    return report
+
+
+def _walk(
+    context: Context, report: Report, sides: tuple[Side, ...], since: datetime | None
+) -> Iterator[tuple[Side, Drift]]:
+    """Yield what seems to differ: what Stripe shows first, then our own rows it did not show."""
+    tries = _Tries(report)
+    for side in sides:
+        seen = set()
+        report.compared[side.kind] = 0
+        for object_id, theirs in side.shown(context, since):
+            seen.add(object_id)
+            yield from _compare(context, report, tries, side, object_id, theirs)
+        with context.db.reading() as session:
+            unseen = waiting(session, side) - seen
+        for object_id in sorted(unseen):
+            yield from _compare(context, report, tries, side, object_id, UNTOLD)
+
+
+def _compare(
+    context: Context,
+    report: Report,
+    tries: "_Tries",
+    side: Side,
+    object_id: str,
+    theirs: object,
+) -> Iterator[tuple[Side, Drift]]:
+    report.compared[side.kind] += 1
+    with context.db.reading() as session:
+        if is_finished(session, side, object_id):
+            return
+    found = tries.of(
+        f"{side.kind}:{object_id}", lambda: differences(context, side, object_id, theirs)
+    )
+    if found is not None and found.differences:
+        yield side, Drift(side.kind, object_id, found.differences, found.readers, theirs)
+
+
+class _Tries:
+    """One object that fails stops nothing; several in a row, because Stripe is silent, do."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._silent = 0
+
+    def of(self, subject: str, look: Callable[[], Found]) -> Found | None:
+        """Try one look; None where it failed, or was left to somebody else.
+
+        Raises:
+            StripeUnavailableError: as often in a row as is enough.
+        """
+        try:
+            found = look()
+        except _LOCKED:
+            self._report.left += 1
+        except StripeUnavailableError as error:
+            self._silent += 1
+            self._report.failed[subject] = str(error)
+            if self._silent == _ENOUGH:
+                raise
+        except Exception as error:  # noqa: BLE001  # the others are looked at all the same
+            _log.warning("could not compare", subject=subject, error=type(error).__name__)
+            self._report.failed[subject] = type(error).__name__
+        else:
+            self._silent = 0
+            return found
+        return None
+
+
+def _confirm(context: Context, report: Report, drifts: list[tuple[Side, Drift]]) -> None:
+    """Keep of what seemed to differ what still does, read afresh; the lists may be old by now."""
+    if not drifts:
+        return
+    since = context.clock.now() - _YOUNG
+    young = "".join(walk.events_since(context.gateway, since=since))
+    tries = _Tries(report)
+    known: set[Difference] = set()
+    for side, drift in drifts:
+        subject = f"{side.kind}:{drift.object_id}"
+        with context.db.reading() as session:
+            owed = _owed(session, subject)
+        if owed or drift.object_id in young:
+            report.left += 1
+            continue
+        again = tries.of(subject, lambda: _afresh(context, side, drift))  # noqa: B023  # used at once
+        told = set(again.differences) if again else set()
+        if again is None or told <= known:  # another object has told all of it
+            continue
+        known |= told
+        drift.differences, drift.readers = again.differences, again.readers
+        report.drifts.append(drift)
+
+
+def _afresh(context: Context, side: Side, drift: Drift) -> Found:
+    return differences(context, side, drift.object_id, UNTOLD if side.told else drift.theirs)
+
+
+def _owed(session: Session, subject: str) -> bool:
+    """Tell whether an event that speaks of it waits here to be worked off."""
+    waits = sa.select(StripeEvent.id).where(
+        StripeEvent.subject == subject, StripeEvent.state.in_((OwedState.READY, OwedState.RUNNING))
+    )
+    return session.scalar(waits.limit(1)) is not None
+
+
+def _repair(context: Context, report: Report, feed: Feed) -> None:
+    """Look again at everything that differs; what then agrees is repaired, and written down."""
+    sides = {side.kind: side for side in SIDES}
+    tries = _Tries(report)
+    for drift in report.drifts:
+        side, subject = sides[drift.kind], f"{drift.kind}:{drift.object_id}"
+        began = context.clock.now()
+
+        def mend(side: Side = side, drift: Drift = drift) -> Found:
+            side.look(context, drift.object_id, feed, drift.theirs)
+            return _afresh(context, side, drift)
+
+        try:
+            left = tries.of(subject, mend)
+        except StripeUnavailableError as error:
+            report.stopped = f"Stripe did not answer: {error}"
+            return
+        if left is not None and not left.differences:
+            drift.repaired = True
+            _record(context, drift, feed, began)
+
+
+def _record(context: Context, drift: Drift, feed: Feed, began: datetime) -> None:
+    """Write a repair down, unless the look has done so itself."""
+    with context.db.unit_of_work() as session:
+        written = sa.select(Repair.id).where(
+            Repair.kind == drift.kind, Repair.object_id == drift.object_id, Repair.at >= began
+        )
+        if session.scalar(written.limit(1)) is None:
+            session.add(
+                Repair(
+                    at=context.clock.now(),
+                    feed=feed,
+                    kind=drift.kind,
+                    object_id=drift.object_id,
+                    found=drift.as_found(),
+                )
+            )
+
+
+def _ask_staff(context: Context, report: Report) -> None:
+    now = context.clock.now()
+    with context.db.unit_of_work() as session:
+        tasks.raise_task(
+            session,
+            "too-many-repairs",
+            subject=now.date().isoformat(),
+            detail=f"We differ from Stripe in {len(report.drifts)} objects, and putting them right"
+            f" would change the access or the mail of {report.waiting_for} readers. Nothing was"
+            f" changed. Look at `billing reconcile --dry-run`; if it is right, run `billing"
+            f" reconcile --most-readers {report.waiting_for}`.",
+            now=now,
+        )

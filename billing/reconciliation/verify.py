@@ -1,0 +1,103 @@
+"""A verification: everything compared with Stripe, nothing changed, and what was found is kept.
+
+The kept report is a mapping: `cutoff` (when we began to look), `compared` (how many of each kind),
+`differences` (each with `kind`, `object_id` and `found`: `field`, `ours`, `theirs`), `left`,
+`failed`, `stopped`, `books` (`held` by currency, `movements`, `faults`, `payouts`) and `took_s`.
+A day without any difference is kept like any other.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+
+from billing import tasks
+from billing.context import Context
+from billing.errors import StripeRefusedError, StripeUnavailableError
+from billing.models import Verification
+from billing.reconciliation.books import Books, compare_books
+from billing.reconciliation.report import Report
+from billing.reconciliation.sweep import sweep
+
+_DAILY: Final = timedelta(days=35)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Verified:
+    """What one verification found.
+
+    Attributes:
+        cutoff: when it began; what happened later is no difference.
+        books: None where Stripe did not answer.
+    """
+
+    cutoff: datetime
+    mirror: Report
+    books: Books | None = None
+    took_s: int = 0
+
+    @property
+    def differences(self) -> int:
+        """How many there are, in the mirror and in the books."""
+        return len(self.mirror.drifts) + (len(self.books.faults) if self.books else 0)
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all agrees, 1 where something differs, 2 where we could not look."""
+        if self.books is None or self.mirror.exit_code == 2:  # noqa: PLR2004
+            return 2
+        return 1 if self.differences else 0
+
+    @property
+    def lines(self) -> list[str]:
+        """Return it line by line, for a person."""
+        books = self.books.in_words() if self.books else ["the books were not compared"]
+        verdict = "NO DIFFERENCE" if self.exit_code == 0 else f"{self.differences} DIFFERENCES"
+        return [*self.mirror.in_words(), *books, f"as of {self.cutoff:%d %B %Y %H:%M}: {verdict}"]
+
+    def as_kept(self) -> dict[str, Any]:
+        """Return the report that is kept."""
+        return {
+            "cutoff": self.cutoff.isoformat(),
+            **self.mirror.as_kept(),
+            "books": self.books.as_kept() if self.books else {},
+            "took_s": self.took_s,
+        }
+
+
+def verify_daily(context: Context) -> Verified:
+    """Verify what is not finished, and what began in the last five weeks."""
+    return verify(context, since=context.clock.now() - _DAILY)
+
+
+def verify(context: Context, *, since: datetime) -> Verified:
+    """Compare everything that is not finished, or began since, and the books; keep the report.
+
+    The staff are asked to look where something differs.
+    """
+    began = time.monotonic()
+    cutoff = context.clock.now()
+    verified = Verified(cutoff, sweep(context, since=since, apply=False))
+    try:
+        verified.books = compare_books(context, since=since)
+    except (StripeUnavailableError, StripeRefusedError) as error:
+        verified.mirror.stopped = verified.mirror.stopped or f"Stripe did not answer: {error}"
+    verified.took_s = round(time.monotonic() - began)
+    with context.db.unit_of_work() as session:
+        kept = verified.as_kept()
+        session.add(Verification(at=cutoff, differences=verified.differences, report=kept))
+        if verified.differences:
+            tasks.raise_task(
+                session,
+                "verification",
+                subject=cutoff.date().isoformat(),
+                detail=f"{verified.differences} differences between us and Stripe; `billing verify`"
+                " names them, `billing reconcile` puts right what can be.",
+                now=cutoff,
+            )
+    _log.info("verified", differences=verified.differences, exit_code=verified.exit_code)
+    return verified

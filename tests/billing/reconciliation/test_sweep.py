@@ -1,0 +1,299 @@
+"""The sweep: whatever was lost, we end where Stripe is, and are told what had been lost."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from billing import checkout
+from billing.context import Context
+from billing.models import (
+    Account,
+    AccountKind,
+    BalanceTransaction,
+    Cursor,
+    Donation,
+    Entitlement,
+    EntitlementSource,
+    Feed,
+    Interval,
+    OutboxMessage,
+    Payment,
+    PaymentStatus,
+    Reader,
+    Refund,
+    Repair,
+    Subscription,
+    SubscriptionStatus,
+    Task,
+)
+from billing.money import Money
+from billing.reconciliation.compare import BEGINNING
+from billing.reconciliation.rounds import nightly
+from billing.reconciliation.sweep import sweep
+from tests.billing.reconciliation.test_any_delivery import (
+    expect_the_end_of_the_story,
+    tell_a_story,
+    what_we_know,
+)
+from tests.support.reconciling import CountingGateway, committed_writes
+from tests.support.stripe import LocalStripe
+
+
+def subscribe(context: Context, stripe: LocalStripe, email: str = "reader@example.org") -> str:
+    started = checkout.start_subscription(
+        context, lookup_key="digital-month-standard", reader_id=None, shown={}, caller=""
+    )
+    stripe.pay(started.url, email=email)
+    return stripe.client.v1.subscriptions.list({"limit": 1}).data[0].id
+
+
+def settle_all(context: Context, stripe: LocalStripe) -> None:
+    """Agree with Stripe, with nothing left that is younger than a webhook may take."""
+    stripe.advance(seconds=700)
+    assert sweep(context, since=BEGINNING).stopped == ""
+
+
+def count(context: Context, column: Any) -> int:
+    with context.db.reading() as session:
+        return session.scalar(sa.select(sa.func.count(column))) or 0
+
+
+def test_with_every_webhook_dropped_the_sweep_alone_ends_where_stripe_is_and_then_writes_nothing(
+    context: Context, stripe: LocalStripe
+) -> None:
+    tell_a_story(context, stripe)
+    stripe.advance(seconds=700)
+
+    report = sweep(context, since=BEGINNING)
+
+    expect_the_end_of_the_story(context)
+    assert [drift.object_id for drift in report.drifts if not drift.repaired] == []
+    assert report.exit_code == 1
+    with context.db.reading() as session:
+        assert set(session.scalars(sa.select(Repair.feed))) == {Feed.SWEEP}
+        repaired = {(row.kind, row.object_id) for row in session.scalars(sa.select(Repair))}
+    assert repaired == {(drift.kind, drift.object_id) for drift in report.drifts}
+    known = what_we_know(context)
+    with committed_writes(context.db) as written:
+        again = sweep(context, since=BEGINNING)
+    assert (written, again.exit_code, again.in_words()[-1]) == ([], 0, "no difference")
+    assert what_we_know(context) == known
+
+
+def test_rows_deleted_at_random_are_restored_by_the_nightly_round(
+    context: Context, stripe: LocalStripe
+) -> None:
+    tell_a_story(context, stripe)
+    settle_all(context, stripe)
+    known = what_we_know(context)
+    failed = Payment.status != PaymentStatus.SUCCEEDED
+    with context.db.unit_of_work() as session:
+        session.execute(sa.delete(BalanceTransaction))
+        for table in (Donation, Refund, Entitlement, Subscription):
+            session.execute(sa.delete(table))
+        session.execute(sa.delete(Payment).where(failed))
+        session.execute(sa.update(Payment).values(refunded_amount=0))
+        session.execute(sa.delete(Cursor))
+
+    report = nightly(context)
+
+    assert what_we_know(context) == known
+    assert {drift.repaired for drift in report.drifts} == {True}
+    assert nightly(context).exit_code == 0
+
+
+def test_a_right_whose_subscription_is_lost_does_not_outlive_it(
+    context: Context, stripe: LocalStripe
+) -> None:
+    subscribe(context, stripe)
+    settle_all(context, stripe)
+    rights = what_we_know(context)["rights"]
+    with context.db.unit_of_work() as session:
+        session.execute(sa.delete(Subscription))
+
+    sweep(context, since=BEGINNING)
+
+    assert what_we_know(context)["rights"] == rights
+    with context.db.reading() as session:
+        source = session.scalars(
+            sa.select(Entitlement.source_id).where(Entitlement.superseded_at.is_(None))
+        ).one()
+        assert source == str(session.scalars(sa.select(Subscription.id)).one())
+
+
+def test_a_dry_run_says_what_differs_and_writes_nothing(
+    context: Context, stripe: LocalStripe
+) -> None:
+    subscription = subscribe(context, stripe)
+    stripe.advance(seconds=700)
+
+    with committed_writes(context.db) as written:
+        report = sweep(context, since=BEGINNING, apply=False)
+
+    assert written == []
+    assert report.exit_code == 1
+    assert f"subscription {subscription}: not repaired" in report.in_words()
+    assert count(context, Subscription.id) == 0
+
+
+def test_a_repair_of_more_readers_than_agreed_waits_for_a_person(
+    context: Context, stripe: LocalStripe
+) -> None:
+    for number in range(3):
+        subscribe(context, stripe, email=f"reader{number}@example.org")
+    stripe.advance(seconds=700)
+
+    held = sweep(context, since=BEGINNING, most_readers=2)
+
+    assert held.waiting_for == 3
+    assert "--most-readers 3" in "\n".join(held.in_words())
+    assert (count(context, Subscription.id), count(context, OutboxMessage.id)) == (0, 0)
+    with context.db.reading() as session:
+        assert session.scalars(sa.select(Task.kind)).all() == ["too-many-repairs"]
+    agreed = sweep(context, since=BEGINNING, most_readers=held.waiting_for)
+    assert agreed.waiting_for == 0
+    assert count(context, Subscription.id) == 3
+
+
+def test_what_stripe_has_only_just_said_is_left_to_its_webhook(
+    context: Context, stripe: LocalStripe
+) -> None:
+    subscribe(context, stripe)
+
+    young = sweep(context, since=BEGINNING)
+
+    assert (young.drifts, young.left > 0, young.exit_code) == ([], True, 0)
+    stripe.advance(seconds=700)
+    assert sweep(context, since=BEGINNING).drifts != []
+
+
+def test_a_row_of_ours_that_stripe_does_not_have_ends_and_stays_ended(
+    context: Context, stripe: LocalStripe, now: datetime
+) -> None:
+    subscribe(context, stripe)
+    settle_all(context, stripe)
+    now = context.clock.now()
+    with context.db.unit_of_work() as session:
+        reader = session.scalars(sa.select(Reader.id).limit(1)).one()
+        session.add(
+            Subscription(
+                id=uuid4(),
+                reader_id=reader,
+                stripe_subscription_id="sub_nobody_has",
+                status=SubscriptionStatus.ACTIVE,
+                plan="digital",
+                stripe_price_id="price_1",
+                amount=5_49,
+                currency="gbp",
+                interval=Interval.MONTH,
+                started_at=now,
+                paid_until=now + timedelta(days=30),
+            )
+        )
+
+    report = sweep(context, since=None)
+
+    assert [(d.object_id, d.repaired) for d in report.drifts] == [("sub_nobody_has", True)]
+    with context.db.reading() as session:
+        gone = Subscription.stripe_subscription_id == "sub_nobody_has"
+        assert session.scalars(sa.select(Subscription.status).where(gone)).one() == "canceled"
+    assert sweep(context, since=None).exit_code == 0
+
+
+def test_one_object_that_cannot_be_taken_in_keeps_no_other_waiting(
+    context: Context, stripe: LocalStripe
+) -> None:
+    for appeal in ("95th-anniversary", "fighting-fund"):
+        gift = checkout.start_donation(
+            context,
+            appeal=appeal,
+            amount=Money(25_00),
+            reader_id=None,
+            shown={},
+            caller="192.0.2.1",
+        )
+        stripe.pay(gift.url)
+    stripe.advance(seconds=700)
+    with context.db.unit_of_work() as session:
+        session.execute(sa.delete(Account).where(Account.code == "4910"))
+
+    report = sweep(context, since=BEGINNING)
+
+    assert what_we_know(context)["gifts"] == [("2500", "fighting-fund")]
+    assert report.exit_code == 2
+    with context.db.unit_of_work() as session:
+        session.add(Account(code="4910", name="The appeal", kind=AccountKind.INCOME))
+    sweep(context, since=BEGINNING)
+    assert len(what_we_know(context)["gifts"]) == 2
+
+
+def test_a_silent_stripe_stops_the_round_politely_and_keeps_its_cursor(
+    context: Context, stripe: LocalStripe
+) -> None:
+    subscribe(context, stripe)
+    settle_all(context, stripe)
+    nightly(context)
+    with context.db.reading() as session:
+        before = session.get_one(Cursor, "sweep").at
+    stripe.control("fail_next", method="GET", status=429, times=20)
+
+    report = nightly(context)
+
+    assert report.exit_code == 2
+    assert report.stopped.startswith("Stripe did not answer")
+    with context.db.reading() as session:
+        assert session.get_one(Cursor, "sweep").at == before
+
+
+def test_a_cursor_older_than_thirty_days_compares_everything_and_says_so_loudly(
+    context: Context, stripe: LocalStripe
+) -> None:
+    subscribe(context, stripe)
+    settle_all(context, stripe)
+    with context.db.unit_of_work() as session:
+        session.execute(sa.delete(Entitlement))
+        session.execute(sa.delete(Donation))
+        session.merge(Cursor(name="sweep", at=context.clock.now() - timedelta(days=31)))
+
+    report = nightly(context)
+
+    assert {drift.repaired for drift in report.drifts} == {True}
+    with context.db.reading() as session:
+        assert "long-gap" in session.scalars(sa.select(Task.kind)).all()
+        rights = session.scalars(sa.select(Entitlement.source)).all()
+    assert rights == [EntitlementSource.SUBSCRIPTION]
+
+
+def test_walking_costs_a_call_for_a_hundred_objects_and_none_for_each(
+    context: Context, stripe: LocalStripe
+) -> None:
+    gateway = CountingGateway(context.settings)
+    counting = replace(context, gateway=gateway)
+    asked = []
+    for _ in range(2):
+        for number in range(3):
+            subscribe(context, stripe, email=f"reader{number}@example.org")
+        settle_all(context, stripe)
+        gateway.asked = 0
+        assert sweep(counting, since=BEGINNING).exit_code == 0
+        asked.append(gateway.asked)
+    assert asked[0] == asked[1]
+
+
+def test_a_new_database_on_an_old_account_walks_no_history_until_somebody_adopts_it(
+    context: Context, stripe: LocalStripe
+) -> None:
+    tell_a_story(context, stripe)
+    with context.db.unit_of_work() as session:
+        for table in ("outbox_message", "entitlement", "customer", "checkout", "cursor"):
+            session.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608  # names of ours
+
+    report = nightly(context)
+
+    assert report.exit_code == 2
+    with context.db.reading() as session:
+        assert session.scalars(sa.select(Task.kind)).all() == ["adopt-first"]
+    assert count(context, OutboxMessage.id) == 0
