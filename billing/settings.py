@@ -83,6 +83,14 @@ class Checkout(BaseModel):
     methods: tuple[Literal["card", "bacs_debit"], ...] = Field(default=("card",), min_length=1)
 
 
+class Alarms(BaseModel):
+    """When the staff is told that something which should happen does not."""
+
+    # Hours between 8:00 and 22:00 in London without a webhook, while anybody subscribes or pays.
+    # A paper with few readers may need more before silence means anything.
+    silent_hours: int = Field(default=6, ge=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with the settings.
@@ -124,6 +132,7 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     paywall: Paywall = Paywall()
     giving: Giving = Giving()
+    alarms: Alarms = Alarms()
     checkout: Checkout = Checkout()
     reconciliation: Reconciliation = Reconciliation()
 

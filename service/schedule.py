@@ -19,7 +19,7 @@ from billing.clock import LONDON
 from billing.context import Context
 from billing.db import changed_one, insert_ignore
 from billing.models import Schedule
-from webhooks import poll
+from webhooks import poll, silence
 
 _log = structlog.get_logger(__name__)
 
@@ -56,6 +56,8 @@ JOBS: Final = (
     Job("unfinished", "*/5 * * * *", reconciliation.poll_unfinished),
     # What a webhook should have told, and did not.
     Job("events", "*/5 * * * *", poll.poll_events),
+    # That none comes at all should be heard before a reader complains.
+    Job("silence", "*/30 * * * *", silence.listen),
     Job("past_windows", "10 3 * * *", _nightly(access.forget_past_windows)),
     Job("sign_ins", "20 3 * * *", _nightly(sign_in.forget_expired)),
     Job("rate_limits", "30 3 * * *", _nightly(rate_limits.forget_expired)),
