@@ -11,6 +11,7 @@ Note = Callable[[str, Any], Any]
 Scenario = Callable[[Any, Note], None]
 
 _CLOCK_DAY: Final = 24 * 3600
+_PATIENCE: Final = 30  # seconds
 
 
 def product_and_price(api: Any, note: Note) -> None:
@@ -121,6 +122,11 @@ def test_clock(api: Any, note: Note) -> None:
     clocks, begun = api.test_helpers.test_clocks, int(time.time())
     clock = note("clock", clocks.create({"frozen_time": begun}))
     note("advancing", clocks.advance(clock.id, {"frozen_time": begun + _CLOCK_DAY}))
+    for _ in range(_PATIENCE):
+        if clocks.retrieve(clock.id).status != "advancing":
+            break
+        time.sleep(1)
+    note("ready", clocks.retrieve(clock.id))
     note("deleted", clocks.delete(clock.id))
 
 
@@ -136,7 +142,7 @@ def account(api: Any, note: Note) -> None:
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
     product_and_price, customer, checkout_payment, checkout_subscription, subscription, refund,
-    invoices, coupon, portal, account,
+    invoices, coupon, portal, test_clock, account,
 )  # fmt: skip
 
 _PAGES: Final = {
