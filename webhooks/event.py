@@ -100,12 +100,7 @@ def _instant(value: object) -> datetime | None:
 
 def _strict_json(body: bytes) -> object:
     try:
-        return json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
+        return _STRICT.decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         # Also thrown for numbers of thousands of digits and for nests without end.
         raise MalformedError("not strict JSON") from error
@@ -127,3 +122,9 @@ def _finite(digits: str) -> float:
     if not math.isfinite(number):
         raise ValueError("a number is too big")
     return number
+
+
+# Made once: making one costs as much as reading an event with it.
+_STRICT: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+)

@@ -20,7 +20,6 @@ import anyio.to_thread
 import structlog
 from fastapi import APIRouter
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.datastructures import Headers
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -35,10 +34,13 @@ from webhooks.writer import NotStoredError, Writer
 PATH: Final = "/webhooks/stripe"
 MOST_BYTES: Final = 1024 * 1024
 MOST_IN_HAND: Final = 64 * MOST_BYTES  # bytes of all bodies a process holds at one moment
-_SLOWEST: Final = 20.0  # seconds a body may take; Stripe's own patience is about as long
+_PATIENCE: Final = 15.0  # seconds for all of it: no longer than Stripe waits, or a stop may take
 _THREADS: Final = 2  # for what is rare; a burst of it must leave threads for readers
-_KEPT_HEADERS: Final = ("content-type", "stripe-signature", "user-agent")
+_SIGNATURE: Final = b"stripe-signature"
+_KEPT: Final = (b"content-type", _SIGNATURE, b"user-agent")
 _MOST_KEPT: Final = 1000  # characters of one header
+
+_Headers = dict[bytes, bytes]
 
 _log = structlog.get_logger(__name__)
 
@@ -68,6 +70,7 @@ class _Answer:
 _NEW: Final = _Answer(200, "received")
 _KNOWN: Final = _Answer(200, "received before")
 _TOO_BIG: Final = _Answer(413, "the body is too big")
+_SLOW: Final = _Answer(408, "the body took too long")
 _LATER: Final = _Answer(503, "try again later")
 
 
@@ -82,12 +85,16 @@ class _Door:
         self.writer = Writer(context.db)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
+        headers = _headers(scope)
         body = bytearray()
+        answer = _SLOW
         try:
-            answer = _refuse_by_header(headers) or await self._read(receive, body)
-            if answer is None:
-                answer = await self._hear(headers, bytes(body))
+            async with asyncio.timeout(_PATIENCE):
+                refused = _refuse_by_header(headers) or await self._read(receive, body)
+                answer = _LATER
+                answer = refused or await self._hear(headers, bytes(body))
+        except TimeoutError:
+            _log.error("event not answered in time", status=answer.status)
         except _GoneError:
             return
         finally:
@@ -96,27 +103,23 @@ class _Door:
 
     async def _read(self, receive: Receive, body: bytearray) -> _Answer | None:
         """Fill in the body; stop as soon as it is too big, whatever its length was said to be."""
-        try:
-            async with asyncio.timeout(_SLOWEST):
-                more = True
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise _GoneError
-                    part = message.get("body", b"")
-                    body += part
-                    self._in_hand += len(part)
-                    if len(body) > MOST_BYTES:
-                        return _TOO_BIG
-                    if self._in_hand > MOST_IN_HAND:
-                        return _LATER
-                    more = message.get("more_body", False)
-        except TimeoutError:
-            return _Answer(408, "the body took too long")
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _GoneError
+            part = message.get("body", b"")
+            body += part
+            self._in_hand += len(part)
+            if len(body) > MOST_BYTES:
+                return _TOO_BIG
+            if self._in_hand > MOST_IN_HAND:
+                return _LATER
+            more = message.get("more_body", False)
         return None
 
-    async def _hear(self, headers: Headers, body: bytes) -> _Answer:
-        header = b",".join(value for name, value in headers.raw if name == b"stripe-signature")
+    async def _hear(self, headers: _Headers, body: bytes) -> _Answer:
+        header = headers.get(_SIGNATURE, b"")
         try:
             # Real time, not the program's clock: see `signature.check`.
             signature.check(header, body, secrets=self._secrets, now=time.time())
@@ -126,7 +129,11 @@ class _Door:
             return _refused(error)
         except (signature.SignatureError, event.MalformedError) as error:
             return _refused(error)
-        kept = {name: headers[name][:_MOST_KEPT] for name in _KEPT_HEADERS if name in headers}
+        kept = {
+            name.decode(): headers[name][:_MOST_KEPT].decode("latin-1")
+            for name in _KEPT
+            if name in headers
+        }
         try:
             return _NEW if await self._store(said, body, kept) else _KNOWN
         except (NotStoredError, SQLAlchemyError) as error:
@@ -152,11 +159,19 @@ class _GoneError(Exception):
     """Whoever was speaking hung up."""
 
 
-def _refuse_by_header(headers: Headers) -> _Answer | None:
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+def _headers(scope: Scope) -> _Headers:
+    """Return the headers; of one that stands several times, all its values with commas between."""
+    found: _Headers = {}
+    for name, value in scope["headers"]:
+        found[name] = found[name] + b"," + value if name in found else value
+    return found
+
+
+def _refuse_by_header(headers: _Headers) -> _Answer | None:
+    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
         return _Answer(400, "the body is compressed")
-    length = headers.get("content-length", "")
-    if length.isdecimal() and (len(length) > len(str(MOST_BYTES)) or int(length) > MOST_BYTES):
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and (len(length) > len(str(MOST_BYTES)) or int(length) > MOST_BYTES):
         return _TOO_BIG
     return None
 

@@ -7,7 +7,6 @@ them. The endpoint may have several secrets while one is replaced, and Stripe ma
 import hmac
 import re
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Final
 
 from billing.errors import BillingError, ConfigurationError
@@ -86,4 +85,4 @@ def _matches(signed: bytes, secret: bytes, given: list[bytes]) -> bool:
 
 
 def _mac(signed: bytes, secret: bytes) -> bytes:
-    return hmac.new(secret, signed, sha256).hexdigest().encode()
+    return hmac.digest(secret, signed, "sha256").hex().encode()

@@ -1,31 +1,29 @@
-"""The one writer of a web process: whatever events wait are stored by one statement, then answered.
+"""The one writer of a web process: whatever events wait are stored by one commit, then answered.
 
 A commit waits for the disk, and the disk takes as long for fifty rows as for one. So while one
-statement is under way the events that arrive meanwhile gather, and are the next statement. A single
-INSERT commits by itself: it needs no session, no BEGIN and no COMMIT, and one connection is enough
+batch is under way the events that arrive meanwhile gather, and are the next batch. It goes straight
+to the driver: a session would cost more than all the rest of the door, and one connection is enough
 for any burst. Nobody is told that an event is stored before the database has said so.
 """
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from billing.db import Database
 from billing.errors import BillingError
 from billing.models import StripeEvent
 
-_MOST_AT_ONCE: Final = 100  # rows of one statement; more would only make the first of them wait
-_PATIENCE: Final = 15.0  # seconds until Stripe is told to come again; less than a stop may take
+_MOST_AT_ONCE: Final = 100  # rows of one commit; more would only make the first of them wait
+_ENDING: Final = 5.0  # seconds a batch may still take when we are asked to stop
 
 Row = Mapping[str, Any]
 
@@ -49,16 +47,9 @@ class Writer:
     """A thread with a connection of its own; begun by the first event, ended by `close`."""
 
     def __init__(self, db: Database) -> None:
-        table = StripeEvent.__table__
-        insert = sqlite_insert if db.is_sqlite else postgresql_insert
-        self._insert = (
-            insert(StripeEvent)
-            .on_conflict_do_nothing()
-            .returning(table.c.account, table.c.event_id)
-        )
-        self._engine = db.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._connection = _Connection(db)
         self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
-        self._begin = threading.Lock()
+        self._beginning = threading.Lock()
         self._thread: threading.Thread | None = None
 
     async def store(self, row: Row) -> bool:
@@ -71,35 +62,31 @@ class Writer:
             NotStoredError: it may not be stored; storing it again does no harm.
         """
         if self._thread is None:
-            self._start()
+            self._begin()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[bool] = loop.create_future()
         self._waiting.put(_Waiting(row, loop, answer))
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                return await answer
-        except TimeoutError:
-            raise NotStoredError("the database takes too long") from None
+        return await answer
 
     def close(self) -> None:
-        """Store what waits, and give the connection back."""
-        with self._begin:
+        """Store what waits, and let go of the connection."""
+        with self._beginning:
             thread, self._thread = self._thread, None
             if thread is not None:
                 self._waiting.put(None)
-                thread.join(_PATIENCE)
+                thread.join(_ENDING)
 
-    def _start(self) -> None:
-        with self._begin:
+    def _begin(self) -> None:
+        with self._beginning:
             if self._thread is None:
                 # A daemon: a database that hangs must not keep a process that was asked to stop.
                 self._thread = threading.Thread(target=self._work, name="events", daemon=True)
                 self._thread.start()
 
     def _work(self) -> None:
-        with contextlib.closing(_Connection(self._engine)) as connection:
-            while batch := self._take():
-                self._store(connection, batch)
+        while batch := self._take():
+            self._store(batch)
+        self._connection.close()
 
     def _take(self) -> list[_Waiting]:
         """Wait for an event and return it with all that came meanwhile; none when asked to end."""
@@ -116,59 +103,99 @@ class Writer:
             taken.append(following)
         return taken
 
-    def _store(self, connection: "_Connection", batch: Sequence[_Waiting]) -> None:
+    def _store(self, batch: Sequence[_Waiting]) -> None:
         try:
-            new = connection.insert(self._insert, [waiting.row for waiting in batch])
+            new = self._connection.insert([waiting.row for waiting in batch])
         except Exception as error:  # noqa: BLE001  # whatever it is, nobody may wait for ever
-            if len(batch) > 1 and not isinstance(error, (OperationalError, InterfaceError)):
+            if len(batch) > 1 and not self._connection.is_down(error):
                 for one in batch:  # a bad row does not spoil its neighbours
-                    self._store(connection, [one])
+                    self._store([one])
                 return
             _log.error("events not stored", count=len(batch), error=type(error).__name__)
             _tell(batch, [NotStoredError(type(error).__name__)] * len(batch))
         else:
-            _tell(batch, [_first(new, waiting.row) for waiting in batch])
+            _tell(batch, new)
 
 
 class _Connection:
-    """A connection that is opened when needed, and once more where the server dropped it."""
+    """The driver's own connection: opened when needed, let go of at any failure."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-        self._open: sa.Connection | None = None
+    def __init__(self, db: Database) -> None:
+        self._engine = db.engine
+        self._insert = _on_sqlite if db.is_sqlite else _on_postgresql
+        self._sql = _statement("?" if db.is_sqlite else "%s")
+        self._as_stored = [(c.name, _processor(c, db.engine.dialect)) for c in _COLUMNS]
+        self._driver: Any = None
 
-    def insert(self, statement: sa.Executable, rows: Sequence[Row]) -> set[tuple[str, str]]:
-        """Store rows by one statement; return account and event id of those that are new."""
-        kept = self._open is not None
+    def insert(self, rows: Sequence[Row]) -> list[bool]:
+        """Store rows by one commit; tell of each whether it is new."""
+        values = [[put(row[name]) for name, put in self._as_stored] for row in rows]
+        kept = self._driver is not None
         try:
-            return self._run(statement, rows)
+            return self._run(values)
         except Exception as error:
+            lost = kept and self._engine.dialect.is_disconnect(
+                cast("Any", error), self._driver, None
+            )
             self.close()
-            if not (kept and isinstance(error, DBAPIError) and error.connection_invalidated):
+            if not lost:
                 raise
-        return self._run(statement, rows)  # the server was restarted since the last event
+        return self._run(values)  # the server was restarted since the last event
+
+    def is_down(self, error: Exception) -> bool:
+        """Tell whether it is the database that failed, and not a row."""
+        driver = self._engine.dialect.loaded_dbapi
+        return isinstance(error, (SQLAlchemyError, driver.OperationalError, driver.InterfaceError))
 
     def close(self) -> None:
-        """Give the connection back, if there is one."""
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        """Let go of the connection, if there is one."""
+        if self._driver is not None:
+            driver, self._driver = self._driver, None
+            driver.close()
 
-    def _run(self, statement: sa.Executable, rows: Sequence[Row]) -> set[tuple[str, str]]:
-        if self._open is None:
-            self._open = self._engine.connect()
-        with self._open.begin():  # on PostgreSQL this says nothing: the statement is alone
-            given = rows if len(rows) > 1 else rows[0]
-            return {(row[0], row[1]) for row in self._open.execute(statement, given)}
+    def _run(self, values: Sequence[Sequence[Any]]) -> list[bool]:
+        if self._driver is None:
+            pooled = self._engine.raw_connection()
+            self._driver = pooled.driver_connection
+            pooled.detach()  # ours for as long as events come; the pool makes another
+        return self._insert(self._driver, self._sql, values)
 
 
-def _first(new: set[tuple[str, str]], row: Row) -> bool:
-    """Tell whether a row is the first of its event, which may be twice in one batch."""
-    event = (row["account"], row["event_id"])
-    if event not in new:
-        return False
-    new.remove(event)
-    return True
+# All but the number the database gives, and the lease nobody has yet.
+_TABLE: Final = cast("sa.Table", StripeEvent.__table__)
+_COLUMNS: Final = [c for c in _TABLE.columns if not c.primary_key and not c.nullable]
+
+
+def _statement(place: str) -> str:
+    names = ", ".join(column.name for column in _COLUMNS)
+    places = ", ".join([place] * len(_COLUMNS))
+    return (
+        f"INSERT INTO {_TABLE.name} ({names}) VALUES ({places})"  # noqa: S608  # names of our own
+        " ON CONFLICT DO NOTHING RETURNING id"
+    )
+
+
+def _processor(column: "sa.ColumnElement[Any]", dialect: sa.Dialect) -> Callable[[Any], Any]:
+    """Return what makes a value what the driver stores: the same as through a session."""
+    return column.type.dialect_impl(dialect).bind_processor(dialect) or (lambda value: value)
+
+
+def _on_postgresql(driver: Any, sql: str, rows: Sequence[Sequence[Any]]) -> list[bool]:
+    """Send all rows at once: without a BEGIN, what is sent together is committed together.
+
+    Source: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
+    """
+    driver.autocommit = True
+    with driver.cursor() as cursor:
+        cursor.executemany(sql, rows, returning=True)
+        return [result.fetchone() is not None for result in cursor.results()]
+
+
+def _on_sqlite(driver: Any, sql: str, rows: Sequence[Sequence[Any]]) -> list[bool]:
+    driver.execute("BEGIN IMMEDIATE")
+    new = [bool(driver.execute(sql, row).fetchall()) for row in rows]
+    driver.execute("COMMIT")
+    return new
 
 
 def _tell(batch: Sequence[_Waiting], outcomes: Sequence[bool | NotStoredError]) -> None:
