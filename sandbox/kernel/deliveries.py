@@ -91,8 +91,8 @@ class Deliveries:
         self.wake()
 
     def release(self) -> None:
-        """Send what was held back."""
-        sql = "UPDATE delivery SET state = 'pending', due = ? WHERE state = 'held'"
+        """Send now what was held back, and what waits for its hour or for another try."""
+        sql = "UPDATE delivery SET state = 'pending', due = ? WHERE state IN ('held', 'pending')"
         with self._lock:
             self._store.db.execute(sql, (time.time(),))
         self.wake()
