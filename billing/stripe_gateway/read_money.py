@@ -109,16 +109,23 @@ def charge_of(
         failure=text(found.failure_message),
         movement=movement_of(found.balance_transaction, payment_id),
         refunds=refunds,
+        mandate_id=_mandate(found.payment_method_details),
     )
 
 
 def _method(details: stripe.Charge.PaymentMethodDetails | None) -> str:
-    """Say how it was paid: "Visa ending 4242"."""
-    if details is None:
-        return ""
-    if details.card:
-        return f"{text(details.card.brand).title()} ending {text(details.card.last4)}"
-    return details.type.replace("_", " ")
+    """Say how it was paid: "Visa ending 4242". A charge has the details of its own means alone."""
+    card, account = getattr(details, "card", None), getattr(details, "bacs_debit", None)
+    if card:
+        return f"{text(card.brand).title()} ending {text(card.last4)}"
+    if account:
+        return f"Bank account ending {text(account.last4)}"
+    return details.type.replace("_", " ") if details else ""
+
+
+def _mandate(details: stripe.Charge.PaymentMethodDetails | None) -> str:
+    debit = getattr(details, "bacs_debit", None)
+    return id_of(getattr(debit, "mandate", None))
 
 
 @may_be_told
