@@ -156,9 +156,14 @@ def test_a_doctor_finds_everything_well_and_then_each_illness(
     billing: Run, stripe: LocalStripe, smtp: MailCatcher
 ) -> None:
     billing("webhook", "register", "--url", URL)
+    unsold = billing("doctor")
+    billing("catalogue", "push")
     well = billing("doctor")
     ill = billing("doctor", BILLING_MAIL__PORT="1", BILLING_PUBLIC_URL="http://localhost:8001")
 
+    assert unsold.returncode == 1
+    assert "FAIL prices: not on sale at Stripe: digital-month-concession," in unsold.stdout
+    assert "; run `billing catalogue push`" in unsold.stdout
     assert well.returncode == 0, well.stdout
     assert {line[:4] for line in well.stdout.splitlines()} == {"ok  "}
     assert ill.returncode == 1
