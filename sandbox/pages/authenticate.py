@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from sandbox.engine import payment, setup
 from sandbox.kernel.store import Doc
+from sandbox.kernel.test_clock import living
 from sandbox.kernel.world import World
 from sandbox.pages.checkout import return_address
 from sandbox.pages.render import Given, given, page
@@ -27,7 +28,7 @@ def routes(world: World) -> list[Route]:
 
 def _answer(world: World, given: Given) -> Response:
     """Ask, or go on with what was answered; afterwards the payer is back where they came from."""
-    with world.changing():
+    with world.changing(), living(world, given["intent"]):
         intent = world.store.get(given["intent"]) or {}
         if intent.get("status") != "requires_action":
             text = "Nothing is left to do on this page."

@@ -8,6 +8,7 @@ from starlette.routing import Route
 from sandbox.engine import checkout, discounts
 from sandbox.errors import StripeError, invalid
 from sandbox.kernel.store import Doc
+from sandbox.kernel.test_clock import living
 from sandbox.kernel.world import World
 from sandbox.pages import payer
 from sandbox.pages.payer import Form
@@ -65,7 +66,7 @@ def _pay(world: World, ident: str, form: Form) -> Response:
         if not errors:
             filled = payer.payer(form | typed, kind, world.now)
             try:
-                with world.changing():
+                with world.changing(), living(world, ident):
                     intent, decline = checkout.pay(world, session, filled)
             except StripeError as error:  # such as a customer who was deleted meanwhile
                 text = f"Nothing was paid. {error}"

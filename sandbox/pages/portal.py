@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from sandbox.engine import portal
 from sandbox.kernel.store import Doc
+from sandbox.kernel.test_clock import living
 from sandbox.kernel.world import World
 from sandbox.pages import payer
 from sandbox.pages.payer import Form
@@ -40,7 +41,7 @@ def _answer(world: World, key: str, form: Form, *, posted: bool) -> Response:
         flow = (session["flow"] or {}).get("type")
         errors: dict[str, str] = {}
         if posted:
-            with world.changing():
+            with world.changing(), living(world, session["customer"]):
                 errors, onward = _act(world, session, form, flow)
             if not errors:
                 return RedirectResponse(onward or session["url"], 303)
