@@ -33,22 +33,31 @@ def test_what_is_no_amount_in_pounds_is_refused_with_how_to_write_one(written: s
         parse_pounds(written)
 
 
-# Source: https://docs.stripe.com/currencies
+# Source: https://docs.stripe.com/currencies. Forints and Taiwan dollars are paid out whole, krónur
+# and Ugandan shillings have no parts at all; yet Stripe states each of them in hundredths.
 @pytest.mark.parametrize(
-    ("currency", "decimals"),
+    ("currency", "decimals", "shown"),
     [
-        ("gbp", 2),
-        ("eur", 2),
-        ("jpy", 0),
-        ("krw", 0),
-        ("isk", 2),
-        ("ugx", 2),
-        ("kwd", 3),
-        ("bhd", 3),
+        ("gbp", 2, "£1,234.56"),
+        ("eur", 2, "€1,234.56"),
+        ("jpy", 0, "123,456 JPY"),
+        ("krw", 0, "123,456 KRW"),
+        ("ugx", 2, "1,234.56 UGX"),
+        ("isk", 2, "1,234.56 ISK"),
+        ("huf", 2, "1,234.56 HUF"),
+        ("twd", 2, "1,234.56 TWD"),
+        ("kwd", 3, "123.456 KWD"),
+        ("bhd", 3, "123.456 BHD"),
     ],
 )
-def test_a_currency_has_the_decimals_stripe_gives_it(currency: str, decimals: int) -> None:
+def test_a_currency_without_decimals_or_with_three_is_shown_and_filed_as_stripe_states_it(
+    currency: str, decimals: int, shown: str
+) -> None:
+    money = Money(123_456, currency)
+
     assert exponent(currency) == decimals
+    assert str(money) == shown
+    assert money.major == Decimal(123_456).scaleb(-decimals)
 
 
 def test_an_amount_is_written_with_its_sign_its_commas_and_its_currency() -> None:
@@ -56,6 +65,22 @@ def test_an_amount_is_written_with_its_sign_its_commas_and_its_currency() -> Non
     assert str(Money(-5)) == "−£0.05"  # noqa: RUF001  # a minus sign, not a hyphen
     assert str(Money(500, "jpy")) == "500 JPY"
     assert str(Money(1_234, "kwd")) == "1.234 KWD"
+
+
+CURRENCIES = ["gbp", "eur", "jpy", "krw", "ugx", "isk", "huf", "twd", "kwd", "bhd"]
+
+
+@given(st.integers(min_value=-(10**15), max_value=10**15), st.sampled_from(CURRENCIES))
+def test_what_a_page_or_a_file_shows_of_any_currency_is_the_same_amount_read_back(
+    amount: int, currency: str
+) -> None:
+    money = Money(amount, currency)
+    figure = str(money).translate({ord("\N{MINUS SIGN}"): "-", ord(","): None})
+    shown = Decimal("".join(c for c in figure if c in "-.0123456789"))
+
+    for read in (shown, Decimal(f"{money.major}")):
+        assert int(read.scaleb(exponent(currency))) == amount
+        assert -int(read.as_tuple().exponent) == exponent(currency)
 
 
 @given(st.integers(min_value=0, max_value=10**15))

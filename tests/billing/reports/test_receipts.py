@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
+from billing.books.ledger import account_balance
 from billing.books.totals import fund_total
 from billing.db import Database
 from billing.models import BalanceTransaction, PaymentPurpose
@@ -115,6 +118,24 @@ def test_currencies_never_add_up(db: Database) -> None:
             ("gbp", 25_00),
         ]
         assert all(check.agrees for check in found.checks)
+
+
+@pytest.mark.parametrize("currency", ["jpy", "krw", "ugx", "isk", "huf", "twd", "kwd", "bhd"])
+def test_money_of_a_currency_without_decimals_or_with_three_is_booked_in_its_own_units(
+    db: Database, currency: str
+) -> None:
+    with db.unit_of_work() as session:
+        gift = a_payment(session, amount=1_500, currency=currency)
+        moved(session, gift, 1_500, fee=57, currency=currency)
+        moved(session, gift, -500, category="refund", currency=currency)
+        moved(session, None, -943, category="payout", currency=currency)
+
+        assert account_balance(session, "4910", currency=currency) == -1_000
+        assert account_balance(session, "1240", currency=currency) == 0
+        found = receipts_by_fund(session, NOVEMBER)
+        assert found.totals == {currency: Totals(gross=1_500, refunded=-500, fee=57)}
+        assert all(check.agrees for check in found.checks)
+        assert fund_total(session, "appeal-95") == 0  # the appeal counts in pounds
 
 
 def test_the_shops_money_stands_on_its_own_line(db: Database) -> None:
