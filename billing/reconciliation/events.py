@@ -23,15 +23,19 @@ def parked_events(session: Session, *, most: int) -> list[StripeEvent]:
     return list(session.scalars(parked.order_by(StripeEvent.id.desc()).limit(most)))
 
 
+def find_event(session: Session, event_id: str) -> StripeEvent | None:
+    """Return an event by Stripe's id; of two accounts' events, our own."""
+    found = sa.select(StripeEvent).where(StripeEvent.event_id == event_id)
+    return session.scalar(found.order_by(StripeEvent.account, StripeEvent.id).limit(1))
+
+
 def replay_event(session: Session, event_id: str, *, now: datetime) -> StripeEvent:
     """Owe an event again from the start, whatever became of it.
 
     Raises:
         NotReplayableError: it is unknown, or quarantined.
     """
-    row = session.scalar(
-        sa.select(StripeEvent).where(StripeEvent.event_id == event_id).order_by(StripeEvent.id)
-    )
+    row = find_event(session, event_id)
     if row is None:
         raise NotReplayableError(f"there is no event {event_id}")
     if row.outcome.startswith("quarantined"):

@@ -15,6 +15,7 @@ from billing.web import (
     errors,
     legal,
     office,
+    office_stripe,
     paper,
     paywall,
     paywall_openapi,
@@ -24,7 +25,7 @@ from billing.web import (
     support,
 )
 
-_ROOMS: Final = (support, checkout, account, legal, sign_in, office, paper, paywall)
+_ROOMS: Final = (support, checkout, account, legal, sign_in, office, office_stripe, paper, paywall)
 _MOST_BYTES: Final = 1024 * 1024
 _A_YEAR: Final = 365 * 24 * 3600
 

@@ -16,17 +16,15 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 
 from billing import audit, reports, tasks
 from billing.context import Context
-from billing.models import Role, Staff
+from billing.models import Staff
 from billing.money import Money
 from billing.reports.receipts import Receipts
 from billing.web import bars
 from billing.web.dependencies import ContextDep, CurrentStaff, NowDep, SessionDep
-from billing.web.render import render
+from billing.web.office_page import SEES_MONEY, SEES_TO_THINGS, not_yours, page
 
 router = APIRouter(prefix="/office", include_in_schema=False)
 
-SEES_MONEY: Final = frozenset({Role.FINANCE, Role.ADMIN, Role.AUDITOR})
-CLOSES_TASKS: Final = frozenset({Role.FINANCE, Role.ADMIN, Role.SUPPORT})
 # A mail brings its styles with it, and nothing else may run or load.
 _MAIL_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
@@ -50,13 +48,13 @@ def receipts(
     if staff.role not in SEES_MONEY:
         if request.url.path == router.prefix:
             return RedirectResponse("/office/tasks", status_code=303)
-        return _not_yours(request, session, staff)
+        return not_yours(request, session, staff)
     try:
         chosen = reports.read_month(month) if month else reports.month_at(now)
     except reports.MonthError:
         return _no_such_month(request, session, staff, now=now)
     found = reports.receipts_by_fund(session, chosen)
-    return _page(
+    return page(
         request,
         session,
         staff,
@@ -82,7 +80,7 @@ def download(
 ) -> Response:
     """Send a month's report as a file, as it is read."""
     if staff.role not in SEES_MONEY:
-        return _not_yours(request, session, staff)
+        return not_yours(request, session, staff)
     try:
         chosen = reports.read_month(month) if month else reports.month_at(now)
     except reports.MonthError:
@@ -105,13 +103,13 @@ def download(
 @router.get("/tasks")
 def show_tasks(request: Request, session: SessionDep, staff: CurrentStaff) -> Response:
     """Show what waits for somebody."""
-    return _page(
+    return page(
         request,
         session,
         staff,
         "tasks",
         tasks=tasks.open_tasks(session),
-        may_close=staff.role in CLOSES_TASKS,
+        may_close=staff.role in SEES_TO_THINGS,
     )
 
 
@@ -120,8 +118,8 @@ def close_task(
     request: Request, session: SessionDep, staff: CurrentStaff, now: NowDep, task_id: TaskId
 ) -> Response:
     """Mark a task as seen to. Closing it again changes nothing."""
-    if staff.role not in CLOSES_TASKS:
-        return _not_yours(request, session, staff)
+    if staff.role not in SEES_TO_THINGS:
+        return not_yours(request, session, staff)
     closed = tasks.close_task(session, task_id, now=now)
     if closed is not None:
         audit.record(
@@ -141,7 +139,7 @@ def show_mails(
     request: Request, session: SessionDep, context: ContextDep, staff: CurrentStaff
 ) -> Response:
     """Show every mail we send, with sample values."""
-    return _page(request, session, staff, "mail", mails=_samples(request, context))
+    return page(request, session, staff, "mail", mails=_samples(request, context))
 
 
 @router.get("/mail/{kind}")
@@ -157,27 +155,9 @@ def show_mail(
     return HTMLResponse(mails[kind].html, headers=headers)
 
 
-def _page(
-    request: Request, session: Session, staff: Staff, name: str, *, status: int = 200, **values: Any
-) -> HTMLResponse:
-    return render(
-        request,
-        f"office/{name}.html",
-        status_code=status,
-        staff=staff,
-        sees_money=staff.role in SEES_MONEY,
-        waiting=reports.waiting(session),
-        **values,
-    )
-
-
-def _not_yours(request: Request, session: Session, staff: Staff) -> Response:
-    return _page(request, session, staff, "not_yours", status=403)
-
-
 def _no_such_month(request: Request, session: Session, staff: Staff, *, now: datetime) -> Response:
     months = reports.months_so_far(session, now=now)
-    return _page(
+    return page(
         request, session, staff, "no_such_month", status=400, months=months, month=months[0]
     )
 
