@@ -22,7 +22,9 @@ from billing.db import Database
 from billing.errors import BillingError
 from billing.models import StripeEvent
 
-_MOST_AT_ONCE: Final = 100  # rows of one commit; more would only make the first of them wait
+import os
+_THREADS: Final=int(os.environ.get('WT','1'))
+_MOST_AT_ONCE: Final = int(os.environ.get('WM','100'))  # rows of one commit; more would only make the first of them wait
 _ENDING: Final = 5.0  # seconds a batch may still take when we are asked to stop
 
 Row = Mapping[str, Any]
@@ -44,13 +46,13 @@ class _Waiting:
 
 
 class Writer:
-    """A thread with a connection of its own; begun by the first event, ended by `close`."""
+    """A few threads, each with a connection of its own; begun by the first event."""
 
     def __init__(self, db: Database) -> None:
-        self._connection = _Connection(db)
+        self._db = db
         self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._beginning = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     async def store(self, row: Row) -> bool:
         """Store one event, and return once it is committed.
@@ -61,7 +63,7 @@ class Writer:
         Raises:
             NotStoredError: it may not be stored; storing it again does no harm.
         """
-        if self._thread is None:
+        if not self._threads:
             self._begin()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[bool] = loop.create_future()
@@ -69,52 +71,58 @@ class Writer:
         return await answer
 
     def close(self) -> None:
-        """Store what waits, and let go of the connection."""
+        """Store what waits, and let go of the connections."""
         with self._beginning:
-            thread, self._thread = self._thread, None
-            if thread is not None:
-                self._waiting.put(None)
-                thread.join(_ENDING)
+            threads, self._threads = self._threads, []
+        if threads:
+            self._waiting.put(None)
+        for thread in threads:
+            thread.join(_ENDING)
 
     def _begin(self) -> None:
         with self._beginning:
-            if self._thread is None:
-                # A daemon: a database that hangs must not keep a process that was asked to stop.
-                self._thread = threading.Thread(target=self._work, name="events", daemon=True)
-                self._thread.start()
+            if not self._threads:
+                # Daemons: a database that hangs must not keep a process that was asked to stop.
+                self._threads = [
+                    threading.Thread(target=self._work, name=f"events-{number}", daemon=True)
+                    for number in range(1 if self._db.is_sqlite else _THREADS)
+                ]
+                for thread in self._threads:
+                    thread.start()
 
     def _work(self) -> None:
+        connection = _Connection(self._db)
         while batch := self._take():
-            self._store(batch)
-        self._connection.close()
+            _store(connection, batch)
+        connection.close()
 
     def _take(self) -> list[_Waiting]:
         """Wait for an event and return it with all that came meanwhile; none when asked to end."""
-        first = self._waiting.get()
-        taken = [first] if first else []
-        while taken and len(taken) < _MOST_AT_ONCE:
+        taken: list[_Waiting] = []
+        waiting = self._waiting.get()
+        while waiting is not None:
+            taken.append(waiting)
             try:
-                following = self._waiting.get_nowait()
+                waiting = self._waiting.get_nowait() if len(taken) < _MOST_AT_ONCE else None
             except Empty:
-                break
-            if following is None:
-                self._waiting.put(None)  # for the next time
-                break
-            taken.append(following)
+                return taken
+        if len(taken) < _MOST_AT_ONCE:
+            self._waiting.put(None)  # for the other threads, and for this one the next time
         return taken
 
-    def _store(self, batch: Sequence[_Waiting]) -> None:
-        try:
-            new = self._connection.insert([waiting.row for waiting in batch])
-        except Exception as error:  # noqa: BLE001  # whatever it is, nobody may wait for ever
-            if len(batch) > 1 and not self._connection.is_down(error):
-                for one in batch:  # a bad row does not spoil its neighbours
-                    self._store([one])
-                return
-            _log.error("events not stored", count=len(batch), error=type(error).__name__)
-            _tell(batch, [NotStoredError(type(error).__name__)] * len(batch))
-        else:
-            _tell(batch, new)
+
+def _store(connection: "_Connection", batch: Sequence[_Waiting]) -> None:
+    try:
+        new = connection.insert([waiting.row for waiting in batch])
+    except Exception as error:  # noqa: BLE001  # whatever it is, nobody may wait for ever
+        if len(batch) > 1 and not connection.is_down(error):
+            for one in batch:  # a bad row does not spoil its neighbours
+                _store(connection, [one])
+            return
+        _log.error("events not stored", count=len(batch), error=type(error).__name__)
+        _tell(batch, [NotStoredError(type(error).__name__)] * len(batch))
+    else:
+        _tell(batch, new)
 
 
 class _Connection:
@@ -192,6 +200,7 @@ def _on_postgresql(driver: Any, sql: str, rows: Sequence[Sequence[Any]]) -> list
 
 
 def _on_sqlite(driver: Any, sql: str, rows: Sequence[Sequence[Any]]) -> list[bool]:
+    driver.execute("PRAGMA query_only=OFF")  # who had this connection last may only have read
     driver.execute("BEGIN IMMEDIATE")
     new = [bool(driver.execute(sql, row).fetchall()) for row in rows]
     driver.execute("COMMIT")
