@@ -75,6 +75,28 @@ def test_nothing_is_asked_of_stripe_deeper_than_it_answers() -> None:
     assert too_deep == []
 
 
+def test_stripes_search_is_never_asked() -> None:
+    # It lags behind what it searches by a minute and more, and so can decide nothing.
+    # Source: https://docs.stripe.com/search#data-freshness
+    an_expression = re.compile(r"re|_?[A-Z][A-Z_]*")
+    asked = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path, tree in trees("billing", "webhooks", "emails", "service", "demo")
+        for node in ast.walk(tree)
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr.startswith("search")
+            and not an_expression.fullmatch(ast.unparse(node.value))
+        )
+        or (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and node.value.rstrip("/").endswith("/search")
+        )
+    ]
+    assert asked == []
+
+
 def test_every_file_says_by_its_name_what_it_holds() -> None:
     # The package `service` is the running program, and no room of anything.
     found = [
