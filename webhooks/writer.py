@@ -1,9 +1,9 @@
-"""The one writer of a web process: whatever events wait are stored by one commit, then answered.
+"""The writer of a web process: whatever events wait are stored by one commit, then answered.
 
 A commit waits for the disk, and the disk takes as long for fifty rows as for one. So while one
 batch is under way the events that arrive meanwhile gather, and are the next batch. It goes straight
-to the driver: a session would cost more than all the rest of the door, and one connection is enough
-for any burst. Nobody is told that an event is stored before the database has said so.
+to the driver: a session would cost more than all the rest of the door, and two connections are
+enough for any burst. Nobody is told that an event is stored before the database has said so.
 """
 
 import asyncio
@@ -22,9 +22,8 @@ from billing.db import Database
 from billing.errors import BillingError
 from billing.models import StripeEvent
 
-import os
-_THREADS: Final=int(os.environ.get('WT','1'))
-_MOST_AT_ONCE: Final = int(os.environ.get('WM','100'))  # rows of one commit; more would only make the first of them wait
+_THREADS: Final = 2  # one batch gathers and is sent while the disk keeps another
+_MOST_AT_ONCE: Final = 100  # rows of one commit; more would only make the first of them wait
 _ENDING: Final = 5.0  # seconds a batch may still take when we are asked to stop
 
 Row = Mapping[str, Any]
