@@ -95,8 +95,8 @@ def mails(context: Context) -> list[str]:
 def mail(context: Context, kind: str) -> dict[str, Any]:
     """Return what the only mail of a kind says."""
     with context.db.reading() as session:
-        owed = sa.select(OutboxMessage.payload).where(OutboxMessage.kind == kind)
-        return session.scalars(owed).one()
+        owed = sa.select(OutboxMessage).where(OutboxMessage.kind == kind)
+        return session.scalars(owed).one().payload
 
 
 def tasks(context: Context) -> list[str]:
