@@ -31,6 +31,7 @@ CHARGE_OF_2020 = {
     "refunds": {"object": "list", "data": [], "has_more": False},
 }
 CHARGE_OF_TODAY = {"id": "ch_1", "object": "charge", "payment_intent": "pi_1"}
+WITHOUT_INTENT = {**CHARGE_OF_TODAY, "payment_intent": None}
 REFUND = {"id": "re_1", "object": "refund", "charge": "ch_1", "payment_intent": "pi_1"}
 SUBSCRIPTION_OF_2020 = {
     "id": "sub_1",
@@ -123,6 +124,8 @@ def event(event_type: str, about: Mapping[str, Any]) -> Event:
             {**CHARGE_OF_TODAY, "payment_intent": INTENT_OF_TODAY},
             Subject(PAYMENT, "pi_1"),
         ),
+        ("charge.updated", WITHOUT_INTENT, Subject(PAYMENT, "ch_1")),
+        ("refund.failed", {**REFUND, "payment_intent": None}, Subject(PAYMENT, "ch_1")),
         ("refund.created", REFUND, Subject(PAYMENT, "pi_1")),
         ("refund.failed", {**REFUND, "charge": CHARGE_OF_2020}, Subject(PAYMENT, "pi_1")),
         ("charge.refund.updated", REFUND, Subject(PAYMENT, "pi_1")),

@@ -13,10 +13,15 @@ def intent_changed(event: Event) -> Subject:
 def charge_changed(event: Event) -> Subject:
     """Look at the payment the charge, or the refund of one, belongs to.
 
+    Somebody else on our account may take money without an intent; then the charge is all there is.
+
     Raises:
-        IgnoredError: to none. We make no such charges; the walk along Stripe's balance posts them.
+        IgnoredError: it names neither; the walk along Stripe's balance posts its money.
     """
     payment = named(event, "payment_intent")
+    # Only a payload that knows of payment intents can say that there is none.
+    if not payment and event.data.get("payment_intent", "unsaid") is None:
+        payment = event.object_id if event.object_kind == "charge" else named(event, "charge")
     if not payment:
         raise IgnoredError("it belongs to no payment intent")
     return Subject(SubjectKind.PAYMENT, payment)
