@@ -15,6 +15,7 @@ from billing.web import (
     errors,
     legal,
     office,
+    office_payouts,
     office_stripe,
     paper,
     paywall,
@@ -25,7 +26,18 @@ from billing.web import (
     support,
 )
 
-_ROOMS: Final = (support, checkout, account, legal, sign_in, office, office_stripe, paper, paywall)
+_ROOMS: Final = (
+    support,
+    checkout,
+    account,
+    legal,
+    sign_in,
+    office,
+    office_payouts,
+    office_stripe,
+    paper,
+    paywall,
+)
 _MOST_BYTES: Final = 1024 * 1024
 _A_YEAR: Final = 365 * 24 * 3600
 

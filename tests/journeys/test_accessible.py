@@ -21,7 +21,14 @@ PUBLIC = [
     "/appeals/fighting-fund", "/sign-in", "/sign-in/no-such-link", "/terms", "/privacy", "/contact",
     "/about", "/account", "/no-such-page",
 ]  # fmt: skip
-OFFICE = ["/office", "/office/receipts", "/office/tasks", "/office/stripe", "/office/mail"]
+OFFICE = [
+    "/office",
+    "/office/receipts",
+    "/office/payouts",
+    "/office/tasks",
+    "/office/stripe",
+    "/office/mail",
+]
 
 
 def faults(page: Page) -> list[str]:
