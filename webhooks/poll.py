@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 
 from billing import tasks
 from billing.context import Context
+from billing.errors import StripeUnavailableError
 from billing.models import Cursor, Feed, StripeEvent
+from billing.reconciliation import rounds
 from billing.reconciliation.strange import is_strange
 from billing.stripe_gateway.events import Listed, events
 from webhooks import event
@@ -44,7 +46,7 @@ def poll_events(context: Context) -> int:
     with context.db.reading() as session:
         reached, asked = session.get(Cursor, _REACHED), session.get(Cursor, _ASKED)
     if asked is not None and now - asked.at > LISTED_FOR:
-        _say_what_is_lost(context, asked.at, now)
+        _make_up_for_what_is_lost(context, asked.at, now)
     since = reached.at - _OVERLAP if reached else None
     newest, missed = since, 0
     for page in events(context.gateway, since=since, until=now - _ON_ITS_WAY):
@@ -96,8 +98,12 @@ def _keep(context: Context, session: Session, listed: Listed, *, now: datetime) 
     )
 
 
-def _say_what_is_lost(context: Context, since: datetime, now: datetime) -> None:
-    """Tell everybody that events are lost for good, so that everything has to be compared."""
+def _make_up_for_what_is_lost(context: Context, since: datetime, now: datetime) -> None:
+    """Tell everybody that events are lost for good, and compare everything with Stripe instead.
+
+    Raises:
+        StripeUnavailableError: it did not come to its end; the next poll begins it again.
+    """
     _log.error("events lost", since=since.isoformat())
     with context.db.unit_of_work() as session:
         tasks.raise_task(
@@ -108,3 +114,6 @@ def _say_what_is_lost(context: Context, since: datetime, now: datetime) -> None:
             " days: what was said before that is lost. Everything is compared with Stripe instead.",
             now=now,
         )
+    report = rounds.everything(context)
+    if report.stopped:
+        raise StripeUnavailableError(report.stopped)

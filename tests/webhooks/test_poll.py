@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from billing.clock import Clock
 from billing.context import Context
@@ -138,18 +139,39 @@ def test_an_event_that_comes_late_into_the_list_is_still_found(
     assert poll_events(context) == 1
 
 
-def test_a_list_not_read_for_longer_than_stripe_keeps_it_is_told_of_loudly(
+def test_after_a_gap_longer_than_stripe_lists_events_everything_is_compared_and_loudly(
     context: Context, stripe: LocalStripe
 ) -> None:
     poll_events(context)
+    give(context, stripe)
     stripe.advance(days=LISTED_FOR.days + 1)
 
-    for _ in range(2):
-        poll_events(context)
+    with capture_logs() as logs:
+        for _ in range(2):
+            poll_events(context)
 
     with context.db.reading() as session:
         (task,) = session.scalars(sa.select(Task).where(Task.kind == "long-gap"))
+        assert session.scalars(sa.select(Donation.amount)).all() == [25_00]
+        assert Feed.SWEEP in session.scalars(sa.select(Repair.feed)).all()
     assert "what was said before that is lost" in task.detail
+    assert [one["log_level"] for one in logs if one["event"] == "events lost"] == ["error"]
+
+
+def test_a_comparison_that_stripe_breaks_off_is_begun_again_by_the_next_poll(
+    context: Context, stripe: LocalStripe
+) -> None:
+    poll_events(context)
+    give(context, stripe)
+    stripe.advance(days=LISTED_FOR.days + 1)
+    stripe.control("fail_next", method="GET", status=429, times=1)
+
+    with pytest.raises(StripeUnavailableError):
+        poll_events(context)
+    poll_events(context)
+
+    with context.db.reading() as session:
+        assert session.scalars(sa.select(Donation.amount)).all() == [25_00]
 
 
 @pytest.mark.parametrize(
