@@ -36,6 +36,7 @@ from billing.reconciliation.refresh import refresh
 from billing.reconciliation.rehearsal import Found, rehearse
 from billing.reconciliation.subject import Subject, SubjectKind
 from billing.stripe_gateway import read, walk
+from billing.stripe_gateway.client import APP
 from billing.stripe_gateway.told import Key
 
 BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -108,13 +109,24 @@ def _subscriptions(context: Context, since: datetime | None) -> Shown:
 
 
 def _payments(context: Context, since: datetime | None) -> Shown:
+    since = _in_our_time(context, since)
     for object_id, theirs in walk.payments(context.gateway, since=since) if since else ():
         yield object_id, theirs or UNTOLD
 
 
 def _checkouts(context: Context, since: datetime | None) -> Shown:
+    """Walk the sessions we opened; others on a shared account are nothing to us."""
+    since = _in_our_time(context, since)
     for theirs in walk.checkout_sessions(context.gateway, since=since) if since else ():
-        yield theirs.id, theirs
+        if theirs.metadata.get("app") == APP:
+            yield theirs.id, theirs
+
+
+def _in_our_time(context: Context, since: datetime | None) -> datetime | None:
+    """Return since when what happened on the account is ours to know."""
+    with context.db.reading() as session:
+        opened = opened_at(session)
+    return max(since, opened) if since and opened else since
 
 
 def _invoices(context: Context, _since: datetime | None) -> Shown:
@@ -122,11 +134,13 @@ def _invoices(context: Context, _since: datetime | None) -> Shown:
 
 
 def _disputes(context: Context, since: datetime | None) -> Shown:
+    since = _in_our_time(context, since)
     for theirs in walk.disputes(context.gateway, since=since) if since else ():
         yield theirs.id, theirs
 
 
 def _payouts(context: Context, since: datetime | None) -> Shown:
+    since = _in_our_time(context, since)
     shown = walk.payouts(context.gateway, since=since) if since else ()
     return ((object_id, UNTOLD) for object_id in shown)
 
@@ -141,11 +155,7 @@ def _customers(context: Context, _since: datetime | None) -> Shown:
 
 
 def _movements(context: Context, since: datetime | None) -> Shown:
-    """Walk the movements of our balance; what moved before the books were opened is not theirs."""
-    with context.db.reading() as session:
-        opened = opened_at(session)
-    if since and opened:
-        since = max(since, opened)
+    since = _in_our_time(context, since)
     for theirs in read.balance_transactions(context.gateway, since=since) if since else ():
         yield theirs.id, theirs
 

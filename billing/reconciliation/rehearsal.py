@@ -23,9 +23,17 @@ from billing.stripe_gateway.told import Key, NotToldError, ToldGateway, tell
 _ENOUGH: Final = 50  # things one verb reads of Stripe; more than that is a ring
 # Less than PostgreSQL waits before it breaks a deadlock: a rehearsal is always the one to give way.
 _GIVE_WAY: Final = "SET LOCAL lock_timeout = '300ms'"
-# How a row is written down is no difference; that it is written down is told by another row.
+# How a row is written down is no difference, nor what is nothing of ours; the row itself is one.
 _BESIDE: Final = frozenset(
-    {"audit_record", "object_lease", "posting", "rate_limit", "reader_look", "receipt_series"}
+    {
+        "audit_record",
+        "foreign_object",
+        "object_lease",
+        "posting",
+        "rate_limit",
+        "reader_look",
+        "receipt_series",
+    }
 )
 # The calendar alone has these fall due; another job sees to them.
 _BY_CALENDAR: Final = frozenset({RenewalComing.kind})

@@ -1,6 +1,6 @@
 """What the tests of reconciliation share: writes that were committed, and calls that were made."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,7 +26,11 @@ def committed_writes(db: Database) -> Iterator[list[str]]:
     def rollback(connection: sa.Connection) -> None:
         connection.info.pop("written", None)
 
-    heard = {"after_cursor_execute": written, "commit": commit, "rollback": rollback}
+    heard: dict[str, Callable[..., Any]] = {
+        "after_cursor_execute": written,
+        "commit": commit,
+        "rollback": rollback,
+    }
     for name, listener in heard.items():
         event.listen(db.engine, name, listener)
     try:
