@@ -14,11 +14,13 @@ import structlog
 from cronsim import CronSim
 from sqlalchemy.orm import Session
 
-from billing import access, rate_limits, reconciliation, sign_in
+from billing import access, rate_limits, reconciliation, sign_in, subscriptions
 from billing.clock import LONDON
 from billing.context import Context
 from billing.db import changed_one, insert_ignore
 from billing.models import Schedule
+from billing.reconciliation import rounds
+from billing.reconciliation.verify import verify_daily
 from webhooks import poll, silence
 
 _log = structlog.get_logger(__name__)
@@ -58,9 +60,20 @@ JOBS: Final = (
     Job("events", "*/5 * * * *", poll.poll_events),
     # That none comes at all should be heard before a reader complains.
     Job("silence", "*/30 * * * *", silence.listen),
+    # Stripe may never say that an invoice is coming; the law asks for the reminder all the same.
+    Job("renewals", "15 6 * * *", subscriptions.remind_of_renewals),
+    # What we asked of Stripe and never heard the end of.
+    Job("commands", "* * * * *", reconciliation.finish_commands),
     Job("past_windows", "10 3 * * *", _nightly(access.forget_past_windows)),
     Job("sign_ins", "20 3 * * *", _nightly(sign_in.forget_expired)),
     Job("rate_limits", "30 3 * * *", _nightly(rate_limits.forget_expired)),
+)
+
+# Everything compared with Stripe: it takes minutes, and nothing else waits for it.
+ROUNDS: Final = (
+    Job("nightly_round", "30 2 * * 1-6", rounds.nightly),
+    Job("weekly_round", "30 2 * * 0", rounds.weekly),
+    Job("verification", "30 6 * * *", verify_daily),
 )
 
 

@@ -77,6 +77,7 @@ def lanes_of(context: Context) -> list[Lane]:
         Lane("mail", mail),
         Lane("looks", partial(reconciliation.look_at_due_readers, context, most=1)),
         Lane("schedule", partial(schedule.run_due, context)),
+        Lane("rounds", partial(schedule.run_due, context, schedule.ROUNDS)),
         Lane("heartbeat", partial(beat, context), longest=_HEARTBEAT),
     ]
 
