@@ -15,6 +15,7 @@ from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.report import Report
 from billing.reconciliation.sweep import sweep
 
+PATIENCE: Final = 10.0  # real seconds: where time is moved, a month's webhooks arrive at once
 _CURSOR: Final = "sweep"
 _OVERLAP: Final = timedelta(days=1)
 _NIGHT: Final = timedelta(days=7)
@@ -55,7 +56,7 @@ def _round(context: Context, back: timedelta) -> Report:
 def _swept(context: Context, since: datetime, feed: Feed) -> Report:
     began = context.clock.now()
     most = context.settings.reconciliation.most_readers
-    report = sweep(context, since=since, feed=feed, most_readers=most)
+    report = sweep(context, since=since, feed=feed, most_readers=most, patience=PATIENCE)
     if not report.stopped and not report.waiting_for:
         with context.db.unit_of_work() as session:
             session.merge(Cursor(name=_CURSOR, at=began))

@@ -4,6 +4,7 @@ What differs is first all found, and read once more; then it is counted whom a r
 and only then is anything changed, by the very look that a webhook causes. Nothing is told twice.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
@@ -43,7 +44,7 @@ def sweep(
     feed: Feed = Feed.SWEEP,
     apply: bool = True,
     most_readers: int | None = None,
-    sides: tuple[Side, ...] = SIDES,
+    patience: float = 0,
 ) -> Report:
     """Compare everything that is not finished, and all that began since, with Stripe.
 
@@ -54,14 +55,17 @@ def sweep(
         apply: False changes nothing.
         most_readers: of more than these, nothing is repaired and the staff are asked; None asks
             nobody.
-        sides: what to compare.
+        patience: seconds to wait before what seems to differ is read once more, so that what is
+            on its way may arrive.
     """
     report = Report()
     try:
         if is_strange(context):
             report.stopped = "this database is new and the account is not: run `billing adopt`"
             return report
-        drifts = list(_walk(context, report, sides, since))
+        drifts = list(_walk(context, report, since))
+        if drifts:
+            time.sleep(patience)
         _confirm(context, report, drifts)
     except (StripeUnavailableError, StripeRefusedError) as error:
         report.stopped = f"Stripe did not answer: {error}"
@@ -76,12 +80,10 @@ def sweep(
     return report
 
 
-def _walk(
-    context: Context, report: Report, sides: tuple[Side, ...], since: datetime | None
-) -> Iterator[tuple[Side, Drift]]:
+def _walk(context: Context, report: Report, since: datetime | None) -> Iterator[tuple[Side, Drift]]:
     """Yield what seems to differ: what Stripe shows first, then our own rows it did not show."""
     tries = _Tries(report)
-    for side in sides:
+    for side in SIDES:
         seen = set()
         report.compared[side.kind] = 0
         for object_id, theirs in side.shown(context, since):

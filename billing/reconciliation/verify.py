@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
+from sqlalchemy.orm import Session
 
 from billing import tasks
 from billing.context import Context
@@ -19,6 +20,7 @@ from billing.errors import StripeRefusedError, StripeUnavailableError
 from billing.models import Verification
 from billing.reconciliation.books import Books, compare_books
 from billing.reconciliation.report import Report
+from billing.reconciliation.rounds import PATIENCE
 from billing.reconciliation.sweep import sweep
 
 _DAILY: Final = timedelta(days=35)
@@ -71,33 +73,49 @@ class Verified:
 
 def verify_daily(context: Context) -> Verified:
     """Verify what is not finished, and what began in the last five weeks."""
-    return verify(context, since=context.clock.now() - _DAILY)
+    return verify(context, since=context.clock.now() - _DAILY, patience=PATIENCE)
 
 
-def verify(context: Context, *, since: datetime) -> Verified:
+def verify(context: Context, *, since: datetime, patience: float = 0) -> Verified:
     """Compare everything that is not finished, or began since, and the books; keep the report.
 
     The staff are asked to look where something differs.
+
+    Args:
+        context: the process's context.
+        since: from when what has finished is compared too.
+        patience: seconds to wait before what differs is looked at once more; 0 looks once.
     """
+    verified = _look(context, since)
+    if verified.differences and patience:
+        time.sleep(patience)
+        verified = _look(context, since)
+    with context.db.unit_of_work() as session:
+        _keep(session, verified)
+    _log.info("verified", differences=verified.differences, exit_code=verified.exit_code)
+    return verified
+
+
+def _look(context: Context, since: datetime) -> Verified:
     began = time.monotonic()
-    cutoff = context.clock.now()
-    verified = Verified(cutoff, sweep(context, since=since, apply=False))
+    verified = Verified(context.clock.now(), sweep(context, since=since, apply=False))
     try:
         verified.books = compare_books(context, since=since)
     except (StripeUnavailableError, StripeRefusedError) as error:
         verified.mirror.stopped = verified.mirror.stopped or f"Stripe did not answer: {error}"
     verified.took_s = round(time.monotonic() - began)
-    with context.db.unit_of_work() as session:
-        kept = verified.as_kept()
-        session.add(Verification(at=cutoff, differences=verified.differences, report=kept))
-        if verified.differences:
-            tasks.raise_task(
-                session,
-                "verification",
-                subject=cutoff.date().isoformat(),
-                detail=f"{verified.differences} differences between us and Stripe; `billing verify`"
-                " names them, `billing reconcile` puts right what can be.",
-                now=cutoff,
-            )
-    _log.info("verified", differences=verified.differences, exit_code=verified.exit_code)
     return verified
+
+
+def _keep(session: Session, verified: Verified) -> None:
+    kept, cutoff = verified.as_kept(), verified.cutoff
+    session.add(Verification(at=cutoff, differences=verified.differences, report=kept))
+    if verified.differences:
+        tasks.raise_task(
+            session,
+            "verification",
+            subject=cutoff.date().isoformat(),
+            detail=f"{verified.differences} differences between us and Stripe; `billing verify`"
+            " names them, `billing reconcile` puts right what can be.",
+            now=cutoff,
+        )
