@@ -24,7 +24,7 @@ SECRET = WEBHOOK_SECRET.encode()
 def event_of(
     event_id: str = "evt_1", event_type: str = "customer.created", **changed: Any
 ) -> dict[str, Any]:
-    """Write an event, by default of a type nobody acts on."""
+    """Write an event, by default about a customer nobody here knows."""
     return {
         "id": event_id,
         "object": "event",
