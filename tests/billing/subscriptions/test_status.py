@@ -49,6 +49,7 @@ def test_past_due_reads_on_through_the_grace_and_no_hour_longer_and_paying_late_
 ) -> None:
     ours = subscribe(context, stripe, card=FAILS_LATER)
     due, reader_id = ours.paid_until, ours.reader_id
+    failing = ours
     for day in range(13):
         advance_to(stripe, due + timedelta(days=day, hours=3))
         failing = look(context)
@@ -183,6 +184,7 @@ def test_a_first_payment_that_failed_opens_nothing_and_stands_in_nobodys_way(
     stripe.rewrite(ours.stripe_subscription_id, status=status)
 
     failed = look(context)
+    stripe.advance(seconds=5)
     again = subscribe(context, stripe, reader_id=ours.reader_id)
 
     assert failed.status == status

@@ -1,0 +1,72 @@
+"""The reminder before a yearly renewal: once, in time, and to nobody who has left."""
+
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+
+from billing import subscriptions
+from billing.context import Context
+from tests.support.deliveries import deliver, events
+from tests.support.stripe import LocalStripe
+from tests.support.subscriber import MONTHLY, YEARLY, look, mail, mails, mirror, subscribe
+
+
+def go_to(stripe: LocalStripe, context: Context, *, days_before: float) -> None:
+    moment = mirror(context).paid_until - timedelta(days=days_before)
+    stripe.control("advance", to=int(moment.timestamp()))
+
+
+@pytest.mark.parametrize(
+    ("days_before", "reminded"), [(14.1, 0), (13.9, 1), (3.1, 1), (2.9, 0), (0.1, 0)]
+)
+def test_the_nightly_look_reminds_between_fourteen_and_three_days_before_a_yearly_renewal(
+    context: Context, stripe: LocalStripe, days_before: float, reminded: int
+) -> None:
+    ours = subscribe(context, stripe, price=YEARLY)
+    go_to(stripe, context, days_before=days_before)
+
+    for _ in range(2):
+        subscriptions.remind_of_renewals(context)
+
+    assert mails(context)[1:] == ["renewal_coming"] * reminded
+    if reminded:
+        told = mail(context, "renewal_coming")
+        assert told["renews_on"] == ours.paid_until.date().isoformat()
+        assert (told["amount"], told["method"]) == (
+            {"amount": ours.amount, "currency": "gbp"},
+            "Visa ending 4242",
+        )
+
+
+def test_an_invoice_that_is_coming_has_no_id_and_reminds_once_whoever_is_first(
+    context: Context, client: TestClient, stripe: LocalStripe
+) -> None:
+    subscribe(context, stripe, price=YEARLY)
+    go_to(stripe, context, days_before=6.5)
+    (coming,) = [e for e in events(stripe) if e["type"] == "invoice.upcoming"]
+    assert "id" not in coming["data"]["object"] or not coming["data"]["object"]["id"]
+
+    deliver(client, context, [coming, coming | {"id": "evt_again"}])
+    subscriptions.remind_of_renewals(context)
+
+    assert mails(context) == ["subscription_started", "renewal_coming"]
+
+
+@pytest.mark.parametrize("why", ["monthly", "ending", "on hold"])
+def test_nobody_is_reminded_of_what_they_know_or_of_what_does_not_come(
+    context: Context, stripe: LocalStripe, why: str
+) -> None:
+    ours = subscribe(context, stripe, price=MONTHLY if why == "monthly" else YEARLY)
+    update = stripe.client.v1.subscriptions.update
+    if why == "ending":
+        update(ours.stripe_subscription_id, {"cancel_at_period_end": True})
+    if why == "on hold":
+        update(ours.stripe_subscription_id, {"pause_collection": {"behavior": "void"}})
+    look(context)
+    go_to(stripe, context, days_before=7)
+
+    subscriptions.remind_of_renewals(context)
+    look(context)
+
+    assert "renewal_coming" not in mails(context)
