@@ -45,6 +45,7 @@ def come_back(client: TestClient, url: str) -> Page:
             YEARLY,
             "Subscribe and pay £54.90 a year",
             [
+                "Between 14 and 3 days before each renewal we remind you of it by e-mail",
                 "We take £54.90 today, and again every year on the same date",
                 "£4.58 a month, paid as one payment of £54.90 a year.",
                 "£54.90: one payment.",
