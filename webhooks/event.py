@@ -1,7 +1,8 @@
 """What Stripe said, read strictly where we rely on it and loosely everywhere else.
 
 Only the names are relied on: which event, which type, which object. The rest of a payload has the
-shape of whatever API version the endpoint was made with, and is never more than a hint.
+shape of whatever API version the endpoint was made with, and is never more than a hint. An event
+destination may send thin events, which name their object and say nothing else: that is enough.
 """
 
 import json
@@ -56,6 +57,8 @@ def read(body: bytes) -> Event:
     said = _strict_json(body)
     if not isinstance(said, dict):
         raise MalformedError("not an object")
+    if said.get("object") == "v2.core.event":
+        said = _filled_out(said)
     if said.get("object") != "event":
         raise MalformedError("not an event")
     if not isinstance(said.get("livemode"), bool):
@@ -81,6 +84,23 @@ def id_in(value: object) -> str:
     return _if_it_fits(value.get("id") if isinstance(value, dict) else value, _ID)
 
 
+def _filled_out(thin: dict[str, Any]) -> dict[str, Any]:
+    """Write a thin event as others are written.
+
+    Source: https://docs.stripe.com/api/v2/core/events/object
+    """
+    kind, context, about = thin.get("type"), thin.get("context"), thin.get("related_object")
+    about = about if isinstance(about, dict) else {}
+    return {
+        **thin,
+        "object": "event",
+        "type": kind.removeprefix("v1.") if isinstance(kind, str) else None,
+        # Of an account within another it names the way, as acct_1/acct_2.
+        "account": context.replace("/", "_") if isinstance(context, str) else context,
+        "data": {"object": {"id": about.get("id"), "object": about.get("type")}},
+    }
+
+
 def _named(said: dict[str, Any], field: str, shape: re.Pattern[str]) -> str:
     found = _if_it_fits(said.get(field), shape)
     if not found:
@@ -93,6 +113,12 @@ def _if_it_fits(value: object, shape: re.Pattern[str]) -> str:
 
 
 def _instant(value: object) -> datetime | None:
+    if isinstance(value, str):  # of a thin event
+        try:
+            said = datetime.fromisoformat(value)
+            return said.astimezone(UTC) if said.tzinfo else None
+        except (ValueError, OverflowError):
+            return None
     if type(value) is not int or not 0 <= value <= _LAST_SECOND:
         return None
     return datetime.fromtimestamp(value, UTC)

@@ -1,9 +1,10 @@
 """The writer of a web process: whatever events wait are stored by one commit, then answered.
 
-A commit waits for the disk, and the disk takes as long for fifty rows as for one. So while one
-batch is under way the events that arrive meanwhile gather, and are the next batch. It goes straight
-to the driver: a session would cost more than all the rest of the door, and two connections are
-enough for any burst. Nobody is told that an event is stored before the database has said so.
+A commit waits for the disk, and the disk takes as long for fifty rows as for one. So what one turn
+of the event loop brings is one batch; while every thread is busy the events gather, and are the
+next. Rows go straight to the driver: a session would cost more than all the rest of the door, and a
+few connections are enough for any burst. Nobody is told that an event is stored before the database
+has said so.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from billing.db import Database
 from billing.errors import BillingError
 from billing.models import StripeEvent
 
-_THREADS: Final = 2  # one batch gathers and is sent while the disk keeps another
+_THREADS: Final = 4  # while the disk keeps one batch others are sent, and it keeps them together
 _MOST_AT_ONCE: Final = 100  # rows of one commit; more would only make the first of them wait
 _ENDING: Final = 5.0  # seconds a batch may still take when we are asked to stop
 
@@ -40,8 +41,10 @@ class _Waiting:
     """One event, and where somebody waits to hear whether it is new."""
 
     row: Row
-    loop: asyncio.AbstractEventLoop
     answer: "asyncio.Future[bool]"
+
+
+_Queue = SimpleQueue[list[_Waiting]]  # an empty list: the end
 
 
 class Writer:
@@ -49,7 +52,8 @@ class Writer:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._coming: list[_Waiting] = []
+        self._waiting: _Queue = SimpleQueue()
         self._beginning = threading.Lock()
         self._threads: list[threading.Thread] = []
 
@@ -66,48 +70,56 @@ class Writer:
             self._begin()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[bool] = loop.create_future()
-        self._waiting.put(_Waiting(row, loop, answer))
+        if not self._coming:
+            loop.call_soon(self._hand_over)
+        self._coming.append(_Waiting(row, answer))
         return await answer
+
+    def _hand_over(self) -> None:
+        coming, self._coming = self._coming, []
+        self._waiting.put(coming)
 
     def close(self) -> None:
         """Store what waits, and let go of the connections."""
         with self._beginning:
             threads, self._threads = self._threads, []
         if threads:
-            self._waiting.put(None)
+            self._waiting.put([])
         for thread in threads:
             thread.join(_ENDING)
 
     def _begin(self) -> None:
         with self._beginning:
             if not self._threads:
+                self._waiting = SimpleQueue()
                 # Daemons: a database that hangs must not keep a process that was asked to stop.
                 self._threads = [
-                    threading.Thread(target=self._work, name=f"events-{number}", daemon=True)
-                    for number in range(1 if self._db.is_sqlite else _THREADS)
+                    threading.Thread(target=_work, args=(self._db, self._waiting), daemon=True)
+                    for _ in range(1 if self._db.is_sqlite else _THREADS)
                 ]
                 for thread in self._threads:
                     thread.start()
 
-    def _work(self) -> None:
-        connection = _Connection(self._db)
-        while batch := self._take():
-            _store(connection, batch)
-        connection.close()
 
-    def _take(self) -> list[_Waiting]:
-        """Wait for an event and return it with all that came meanwhile; none when asked to end."""
-        taken: list[_Waiting] = []
-        waiting = self._waiting.get()
-        while waiting is not None:
-            taken.append(waiting)
-            try:
-                waiting = self._waiting.get_nowait() if len(taken) < _MOST_AT_ONCE else None
-            except Empty:
-                return taken
-        if len(taken) < _MOST_AT_ONCE:
-            self._waiting.put(None)  # for the other threads, and for this one the next time
-        return taken
+def _work(db: Database, queue: _Queue) -> None:
+    connection = _Connection(db)
+    while batch := _take(queue):
+        _store(connection, batch)
+    connection.close()
+
+
+def _take(queue: _Queue) -> list[_Waiting]:
+    """Wait for events and return them with all that came meanwhile; none when asked to end."""
+    taken = coming = queue.get()
+    while coming and len(taken) < _MOST_AT_ONCE:
+        try:
+            coming = queue.get_nowait()
+        except Empty:
+            return taken
+        taken = taken + coming
+    if not coming:
+        queue.put([])  # for the other threads, and for this one the next time
+    return taken
 
 
 def _store(connection: "_Connection", batch: Sequence[_Waiting]) -> None:
@@ -194,6 +206,8 @@ def _on_postgresql(driver: Any, sql: str, rows: Sequence[Sequence[Any]]) -> list
     """
     driver.autocommit = True
     with driver.cursor() as cursor:
+        if len(rows) == 1:
+            return [cursor.execute(sql, rows[0], prepare=True).fetchone() is not None]
         cursor.executemany(sql, rows, returning=True)
         return [result.fetchone() is not None for result in cursor.results()]
 
@@ -208,8 +222,12 @@ def _on_sqlite(driver: Any, sql: str, rows: Sequence[Sequence[Any]]) -> list[boo
 
 def _tell(batch: Sequence[_Waiting], outcomes: Sequence[bool | NotStoredError]) -> None:
     """Wake those who wait, in one call for each loop."""
-    for loop in {waiting.loop for waiting in batch}:
-        mine = [(w.answer, o) for w, o in zip(batch, outcomes, strict=True) if w.loop is loop]
+    for loop in {waiting.answer.get_loop() for waiting in batch}:
+        mine = [
+            (waiting.answer, outcome)
+            for waiting, outcome in zip(batch, outcomes, strict=True)
+            if waiting.answer.get_loop() is loop
+        ]
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(_wake, mine)
 
