@@ -1,7 +1,8 @@
 """Reading Stripe's own list of events: what no webhook brought is found here some minutes later.
 
 The list is read with an overlap and every event has one row, so nothing is skipped for coming late
-or out of order, and nothing is handled twice. A webhook still on its way is not called missed.
+or out of order, and nothing is handled twice. A webhook still on its way is not called missed: an
+event is taken up once it was there to be read the time before, and still nobody has brought it.
 """
 
 from collections.abc import Sequence
@@ -49,7 +50,8 @@ def poll_events(context: Context) -> int:
         _make_up_for_what_is_lost(context, asked.at, now)
     since = reached.at - _OVERLAP if reached else None
     newest, missed = since, 0
-    for page in events(context.gateway, since=since, until=now - _ON_ITS_WAY):
+    until = min(now, asked.at if asked else now) - _ON_ITS_WAY
+    for page in events(context.gateway, since=since, until=until):
         with context.db.unit_of_work() as session:
             missed += sum(
                 [_keep(context, session, one, now=now) for one in _unheard(session, page)]

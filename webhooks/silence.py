@@ -1,7 +1,8 @@
 """The dead man's alarm: where readers pay and no webhook comes, somebody must hear the silence.
 
 Nights say nothing, and a paper with nobody to hear from is not silent; so hours are counted by day,
-while there is something live at Stripe that would make it speak.
+while there is something live at Stripe that would make it speak. And who was away listens twice:
+after an outage of ours Stripe needs a while to say again what we missed.
 """
 
 from datetime import datetime, time, timedelta
@@ -17,6 +18,7 @@ from billing.context import Context
 from billing.models import (
     Checkout,
     CheckoutStatus,
+    Cursor,
     Feed,
     StripeEvent,
     Subscription,
@@ -26,6 +28,7 @@ from billing.models import (
 _MORNING: Final = time(8)
 _NIGHT: Final = time(22)
 _LIVE: Final = tuple(status for status in SubscriptionStatus if status.live)
+_SILENT: Final = "silence"  # since when nobody had spoken, when it was last too long
 _LONG_AGO: Final = timedelta(days=14)  # as far as hours are counted
 
 _log = structlog.get_logger(__name__)
@@ -33,6 +36,8 @@ _log = structlog.get_logger(__name__)
 
 def listen(context: Context) -> timedelta:
     """Raise the alarm, once a day, when no webhook has come for too many hours of daytime.
+
+    The second time in a row that it is so silent, that is.
 
     Returns:
         For how long by day nobody has spoken; nothing while there is nobody to speak.
@@ -45,7 +50,12 @@ def listen(context: Context) -> timedelta:
         return timedelta()
     silent = daytime_between(max(since, now - _LONG_AGO), now)
     if silent >= timedelta(hours=context.settings.alarms.silent_hours):
-        _alarm(context, since, found=found, now=now)
+        with context.db.unit_of_work() as session:
+            before = session.get(Cursor, _SILENT)
+            still = before is not None and before.at == since
+            session.merge(Cursor(name=_SILENT, at=since))
+        if still:
+            _alarm(context, since, found=found, now=now)
     return silent
 
 
