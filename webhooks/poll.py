@@ -20,7 +20,7 @@ from billing.models import Cursor, Feed, StripeEvent
 from billing.reconciliation import rounds
 from billing.reconciliation.strange import is_strange
 from billing.stripe_gateway.events import Listed, events
-from webhooks import event
+from webhooks import dispatch, event
 from webhooks.record import record, subject_in
 
 _REACHED: Final = "events"  # the newest event we have read, in Stripe's time: ours may be wrong
@@ -33,7 +33,7 @@ _log = structlog.get_logger(__name__)
 
 
 def poll_events(context: Context) -> int:
-    """Store every event that Stripe lists and nobody has brought us. Repeats safely.
+    """Store every event we act on that Stripe lists and nobody has brought. Repeats safely.
 
     Returns:
         How many there were.
@@ -87,6 +87,8 @@ def _keep(context: Context, session: Session, listed: Listed, *, now: datetime) 
             " about in Stripe's dashboard.",
             now=now,
         )
+        return False
+    if said.type not in dispatch.HANDLERS:  # our endpoint is not sent it, so no webhook missed it
         return False
     return record(
         session,

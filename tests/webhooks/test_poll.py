@@ -18,6 +18,7 @@ from billing.models import Cursor, Donation, Feed, OwedState, Repair, StripeEven
 from billing.stripe_gateway import events as listing
 from tests.support.stripe import LocalStripe
 from tests.webhooks.test_inbox import give, handle_all, receive, said
+from webhooks.dispatch import TYPES
 from webhooks.poll import LISTED_FOR, poll_events
 
 
@@ -25,6 +26,11 @@ def heard(context: Context) -> dict[str, Feed]:
     with context.db.reading() as session:
         rows = session.scalars(sa.select(StripeEvent))
         return {row.event_id: row.feed for row in rows}
+
+
+def sent(stripe: LocalStripe) -> list[dict[str, Any]]:
+    """Return what Stripe has said that an endpoint of ours is sent."""
+    return [each for each in said(stripe) if each["type"] in TYPES]
 
 
 def a_crowd(stripe: LocalStripe, people: int) -> None:
@@ -37,7 +43,7 @@ def test_with_every_webhook_dropped_the_list_brings_what_happened_once(
 ) -> None:
     give(context, stripe)
     stripe.advance(seconds=180)
-    there = {each["id"] for each in said(stripe)}
+    there = {each["id"] for each in sent(stripe)}
 
     assert poll_events(context) == len(there)
     assert heard(context) == dict.fromkeys(there, Feed.EVENTS)
@@ -54,7 +60,7 @@ def test_with_every_webhook_dropped_the_list_brings_what_happened_once(
 
 def test_what_a_webhook_brought_stays_the_webhooks(context: Context, stripe: LocalStripe) -> None:
     give(context, stripe)
-    everything = said(stripe)
+    everything = sent(stripe)
     receive(context, *everything[1:])
     stripe.advance(seconds=180)
 
@@ -67,6 +73,19 @@ def test_what_a_webhook_brought_stays_the_webhooks(context: Context, stripe: Loc
     assert len(heard(context)) == len(everything)
 
 
+def test_what_no_webhook_of_ours_is_sent_is_not_called_missed(
+    context: Context, stripe: LocalStripe
+) -> None:
+    give(context, stripe)
+    receive(context, *sent(stripe))
+    stripe.advance(seconds=180)
+    assert {each["type"] for each in said(stripe)} - set(TYPES) == {"payment_intent.created"}
+
+    assert poll_events(context) == 0
+
+    assert set(heard(context).values()) == {Feed.WEBHOOK}
+
+
 def test_a_webhook_that_may_still_be_on_its_way_is_not_called_missed(
     context: Context, stripe: LocalStripe
 ) -> None:
@@ -77,7 +96,7 @@ def test_a_webhook_that_may_still_be_on_its_way_is_not_called_missed(
     assert poll_events(context) == 0
 
     stripe.advance(seconds=180)
-    assert poll_events(context) == len(said(stripe))
+    assert poll_events(context) == len(sent(stripe))
 
 
 def test_many_pages_are_read_to_the_end_each_event_byte_for_byte(
@@ -111,7 +130,7 @@ def test_pages_that_failed_are_read_again_and_what_came_before_is_kept(
             session.scalars(sa.select(Cursor.name).where(Cursor.name.like("events%"))).all() == []
         )
 
-    assert poll_events(context) == len(said(stripe))
+    assert poll_events(context) == len(sent(stripe))
 
 
 def test_a_clock_of_ours_that_is_ahead_of_stripes_skips_nothing(
