@@ -21,7 +21,7 @@ import httpx2
 from stripe import StripeClient, StripeError
 
 from demo import dashboard
-from demo.browser import DECLINED_CARD, Browser, Page
+from demo.browser import DECLINED_CARD, GOOD_CARD, Browser, Page
 from demo.people import Person, people
 
 DAYS: Final = 34  # so that those of the first days have been renewed
@@ -30,8 +30,10 @@ _AT_ONCE: Final = 2
 _DELIVERIES: Final = 60  # seconds they may take on a busy machine
 _COURTESY: Final = 180  # seconds the clock waits for a person who has a payment page open
 _FAILS_ON_RENEWAL: Final = "4000000000000341"
+_IS_DISPUTED: Final = "4000000000000259"
 _SUBSCRIBERS: Final = 60
 _GIFTS: Final = 120
+_DISPUTED: Final = {13, 43}  # of them; unanswered, a dispute is lost after nine days
 _PRICES: Final = {
     "digital-month-standard": 28,
     "digital-month-concession": 12,
@@ -59,6 +61,8 @@ class Month:
 
     def play(self, plan: dict[int, list[Callable[["Month"], None]]], *, first_day: int) -> None:
         """Play every day that is left, moving the clock to the next after each."""
+        if first_day == 0:
+            self.control("settings", payouts=1)
         for day in range(first_day, DAYS):
             with ThreadPoolExecutor(_AT_ONCE) as crowd:
                 list(crowd.map(self._try, plan.get(day, [])))
@@ -119,7 +123,7 @@ def subscribe(month: Month, *, who: Person, price: str, card: str, leaves: bool)
 
 
 def give(month: Month, *, who: Person, appeal: str, amount: str, fate: str) -> None:
-    """Give to an appeal: paid, paid on the second card, left at the till, or given back later."""
+    """Give to an appeal: paid, on the second card even, left at the till, given or taken back."""
     with Browser(address=who.address) as browser:
         page = browser.get(f"{month.web}/appeals/{appeal}")
         paying = browser.submit(page, "/checkout/donation", amount="other", other=amount)
@@ -130,9 +134,13 @@ def give(month: Month, *, who: Person, appeal: str, amount: str, fate: str) -> N
         if fate == "abandoned":
             month.left_open.add(session_id)
             return
-        thanks = browser.pay(paying, email=who.email, name=who.name, postal_code=who.postcode)
+        card = _IS_DISPUTED if fate == "disputed" else GOOD_CARD
+        thanks = browser.pay(
+            paying, email=who.email, name=who.name, card=card, postal_code=who.postcode
+        )
         _expect_thanks(thanks)
         month.done["gifts"] += 1
+        month.done["disputes"] += fate == "disputed"
     if fate == "refunded":
         paid = month.client.v1.checkout.sessions.retrieve(session_id)
         dashboard.refund(month.client, str(paid.payment_intent))
@@ -161,13 +169,14 @@ def write_plan(seed: int) -> dict[int, list[Callable[[Month], None]]]:
         plan[day].append(partial(subscribe, who=next(crowd), price=price, card=card, leaves=leaves))
     for number in range(_GIFTS):
         fates = {4: "abandoned", 9: "declined", 17: "refunded"}
+        fate = "disputed" if number in _DISPUTED else fates.get(number % 30, "paid")
         plan[dice.randrange(DAYS)].append(
             partial(
                 give,
                 who=next(crowd),
                 appeal=_pick(dice, {"95th-anniversary": 7, "fighting-fund": 5}),
                 amount=_pick(dice, _AMOUNTS),
-                fate=fates.get(number % 30, "paid"),
+                fate=fate,
             )
         )
     plan[20].append(refund_a_subscriber)
