@@ -1,10 +1,9 @@
 """The writer of a web process: whatever events wait are stored by one commit, then answered.
 
-A commit waits for the disk, and the disk takes as long for fifty rows as for one. So what one turn
-of the event loop brings is one batch; while every thread is busy the events gather, and are the
-next. Rows go straight to the driver: a session would cost more than all the rest of the door, and a
-few connections are enough for any burst. Nobody is told that an event is stored before the database
-has said so.
+A commit waits for the disk, and the disk keeps fifty rows as fast as one. So what one turn of the
+event loop brings is sent in a few small batches, one for each thread that is free; the database
+lets their commits share the disk. Rows go straight to the driver: a session would cost more than
+all the rest of the door. Nobody is told that an event is stored before the database has said so.
 """
 
 import asyncio
@@ -23,8 +22,9 @@ from billing.db import Database
 from billing.errors import BillingError
 from billing.models import StripeEvent
 
-_THREADS: Final = 4  # while the disk keeps one batch others are sent, and it keeps them together
-_MOST_AT_ONCE: Final = 100  # rows of one commit; more would only make the first of them wait
+_THREADS: Final = 8  # and connections; beyond it events wait for the next batch
+_MOST_AT_ONCE: Final = 4  # rows of one batch: more would keep one processor busy, and one idle
+_DEADLOCK: Final = "40P01"  # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _ENDING: Final = 5.0  # seconds a batch may still take when we are asked to stop
 
 Row = Mapping[str, Any]
@@ -77,7 +77,8 @@ class Writer:
 
     def _hand_over(self) -> None:
         coming, self._coming = self._coming, []
-        self._waiting.put(coming)
+        for first in range(0, len(coming), _MOST_AT_ONCE):
+            self._waiting.put(coming[first : first + _MOST_AT_ONCE])
 
     def close(self) -> None:
         """Store what waits, and let go of the connections."""
@@ -109,7 +110,7 @@ def _work(db: Database, queue: _Queue) -> None:
 
 
 def _take(queue: _Queue) -> list[_Waiting]:
-    """Wait for events and return them with all that came meanwhile; none when asked to end."""
+    """Wait for events and return them with some that came meanwhile; none when asked to end."""
     taken = coming = queue.get()
     while coming and len(taken) < _MOST_AT_ONCE:
         try:
@@ -123,6 +124,8 @@ def _take(queue: _Queue) -> list[_Waiting]:
 
 
 def _store(connection: "_Connection", batch: Sequence[_Waiting]) -> None:
+    # In one order everywhere, or two batches with the same two events could wait for each other.
+    batch = sorted(batch, key=lambda waiting: (waiting.row["account"], waiting.row["event_id"]))
     try:
         new = connection.insert([waiting.row for waiting in batch])
     except Exception as error:  # noqa: BLE001  # whatever it is, nobody may wait for ever
@@ -163,6 +166,8 @@ class _Connection:
 
     def is_down(self, error: Exception) -> bool:
         """Tell whether it is the database that failed, and not a row."""
+        if getattr(error, "sqlstate", "") == _DEADLOCK:  # with somebody else's transaction
+            return False
         driver = self._engine.dialect.loaded_dbapi
         return isinstance(error, (SQLAlchemyError, driver.OperationalError, driver.InterfaceError))
 
