@@ -21,7 +21,7 @@ from billing.db import changed_one, insert_ignore
 from billing.models import Schedule
 from billing.reconciliation import rounds
 from billing.reconciliation.verify import verify_daily
-from webhooks import poll, silence
+from webhooks import poll, rotation, silence
 
 _log = structlog.get_logger(__name__)
 
@@ -60,6 +60,8 @@ JOBS: Final = (
     Job("events", "*/5 * * * *", poll.poll_events),
     # That none comes at all should be heard before a reader complains.
     Job("silence", "*/30 * * * *", silence.listen),
+    # While an old secret is known, whoever has it can speak as Stripe.
+    Job("old_secrets", "45 6 * * *", rotation.look_for_old_secrets),
     # Stripe may never say that an invoice is coming; the law asks for the reminder all the same.
     Job("renewals", "15 6 * * *", subscriptions.remind_of_renewals),
     # What we asked of Stripe and never heard the end of.

@@ -6,7 +6,7 @@ them. The endpoint may have several secrets while one is replaced, and Stripe ma
 
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from billing.errors import BillingError, ConfigurationError
@@ -62,6 +62,15 @@ def check(header: bytes, body: bytes, *, secrets: Sequence[bytes], now: float) -
         raise SignatureError("the signature is too old")
     if age < -TOLERANCE:
         raise FromTheFutureError("the signature is from the future")
+
+
+def signers(header: bytes, body: bytes, secrets: Collection[bytes]) -> set[bytes]:
+    """Return which of some secrets have signed a body, at any time."""
+    try:
+        stamp, given = _parts(header)
+    except SignatureError:
+        return set()
+    return {secret for secret in secrets if _matches(stamp + b"." + body, secret, given)}
 
 
 def sign(body: bytes, *, secret: bytes, at: int) -> bytes:
