@@ -2,6 +2,7 @@
 
 import contextlib
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -54,17 +55,22 @@ def open_session(context: Context, checkout_id: UUID, command_id: UUID) -> str:
         StripeRefusedError: Stripe said no; the checkout has failed.
     """
     try:
-        theirs = commands.ask(context.db, command_id, _opening(context), clock=context.clock)
+        way = _opening(context)
+        note = partial(_note, checkout_id)
+        theirs = commands.ask(context.db, command_id, way, clock=context.clock, also=note)
     except StripeRefusedError as refused:
         if refused.missing == "customer":
             return open_session(context, checkout_id, _as_new_customer(context, command_id))
         with context.db.unit_of_work() as session:
             session.get_one(Checkout, checkout_id).status = CheckoutStatus.FAILED
         raise
-    with context.db.unit_of_work() as session:
-        checkout = session.get_one(Checkout, checkout_id)
-        checkout.stripe_session_id, checkout.stripe_url = theirs.id, theirs.url or ""
-        return checkout.stripe_url
+    return str(theirs.url or "")
+
+
+def _note(checkout_id: UUID, session: Session, theirs: Any) -> None:
+    """Write down which session a checkout has, with the command's end: no crash may part them."""
+    checkout = session.get_one(Checkout, checkout_id)
+    checkout.stripe_session_id, checkout.stripe_url = theirs.id, theirs.url or ""
 
 
 def finish_opening(context: Context, command: Command) -> None:

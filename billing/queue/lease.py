@@ -129,9 +129,7 @@ def _bury(session: Session, fence: Fence, *, now: datetime) -> Fence:
     """Write down that Stripe has no such object, under the fence of the look that found it so."""
     fence.check(session)
     session.execute(
-        sa.update(ObjectLease)
-        .where(ObjectLease.object_id == fence.object_id)
-        .values(gone_at=now)
+        sa.update(ObjectLease).where(ObjectLease.object_id == fence.object_id).values(gone_at=now)
     )
     return replace(fence, gone=True)
 

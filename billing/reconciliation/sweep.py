@@ -58,6 +58,21 @@ def sweep(
         patience: seconds to wait before what seems to differ is read once more, so that what is
             on its way may arrive.
     """
+    report = _found(context, since, patience)
+    if not apply or report.stopped or not report.drifts:
+        return report
+    if most_readers is not None and len(report.readers) > most_readers:
+        report.waiting_for = len(report.readers)
+        _ask_staff(context, report)
+        return report
+    _repair(context, report, feed)
+    if any(drift.repaired for drift in report.drifts):
+        _repair_what_came_to_light(context, report, _found(context, since, patience), feed)
+    return report
+
+
+def _found(context: Context, since: datetime | None, patience: float) -> Report:
+    """Compare, and read once more what seems to differ; change nothing."""
     report = Report()
     try:
         if is_strange(context):
@@ -69,15 +84,20 @@ def sweep(
         _confirm(context, report, drifts)
     except (StripeUnavailableError, StripeRefusedError) as error:
         report.stopped = f"Stripe did not answer: {error}"
-        return report
-    if not apply or not report.drifts:
-        return report
-    if most_readers is not None and len(report.readers) > most_readers:
-        report.waiting_for = len(report.readers)
-        _ask_staff(context, report)
-        return report
-    _repair(context, report, feed)
     return report
+
+
+def _repair_what_came_to_light(
+    context: Context, report: Report, second: Report, feed: Feed
+) -> None:
+    """Repair what could not be seen to differ before: a repair may bring rows nobody knew of.
+
+    They belong to the readers who were counted already.
+    """
+    _repair(context, second, feed)
+    report.drifts += second.drifts
+    report.failed |= second.failed
+    report.stopped = report.stopped or second.stopped
 
 
 def _walk(context: Context, report: Report, since: datetime | None) -> Iterator[tuple[Side, Drift]]:

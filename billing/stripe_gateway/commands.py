@@ -86,7 +86,14 @@ def due(session: Session, *, now: datetime, most: int) -> list[Command]:
     return list(session.scalars(waiting.order_by(Command.next_try_at).limit(most)))
 
 
-def ask(db: Database, command_id: UUID, way: Way[Answer], *, clock: Clock) -> Answer:
+def ask(
+    db: Database,
+    command_id: UUID,
+    way: Way[Answer],
+    *,
+    clock: Clock,
+    also: Callable[[Session, Answer], None] = lambda _session, _answer: None,
+) -> Answer:
     """Ask what a committed command says, and write down how it went. Repeats safely.
 
     Args:
@@ -94,6 +101,7 @@ def ask(db: Database, command_id: UUID, way: Way[Answer], *, clock: Clock) -> An
         command_id: the command.
         way: how its kind is asked for.
         clock: for when it was done, and for how long Stripe remembers.
+        also: what is written of the answer, in the commit that says the command is done.
 
     Raises:
         StripeRefusedError: Stripe said no, or it never happened and is not wanted any more; the
@@ -119,6 +127,7 @@ def ask(db: Database, command_id: UUID, way: Way[Answer], *, clock: Clock) -> An
         done = session.get_one(Command, command_id)
         done.state, done.last_error = CommandState.DONE, ""
         done.stripe_object_id, done.done_at = id_of(answer), clock.now()
+        also(session, answer)
     return answer
 
 
