@@ -12,9 +12,16 @@ from sandbox import api
 from sandbox.kernel.app import Connection, create_app
 from sandbox.kernel.world import World
 from sandbox.pages import authenticate, checkout, console, control, invoice, portal
+from sandbox.pages.render import door
 
 _DAY = 24 * 3600
 _ROOMS = (api,)  # importing it registers its operations, and the engine's jobs
+_PAGES = {
+    "/authenticate/{key}": authenticate.answer,
+    "/c/pay/{key}": checkout.answer,
+    "/i/{key}": invoice.answer,
+    "/p/session/{key}": portal.answer,
+}
 
 
 def main() -> None:
@@ -24,8 +31,8 @@ def main() -> None:
     url = f"http://localhost:{listening.getsockname()[1]}"
     start = -options.start_days_ago * _DAY
     world = World(options.data, url, options.clock_file, start=start)
-    pages = (authenticate, checkout, console, control, invoice, portal)
-    app = create_app(world, [route for page in pages for route in page.routes(world)])
+    doors = [door(world, address, answer) for address, answer in _PAGES.items()]
+    app = create_app(world, [*doors, *console.routes(world), *control.routes(world)])
     config = uvicorn.Config(app, http=Connection, log_level="warning", access_log=False)
     print(f"sandbox ready {url}", flush=True)  # noqa: T201 - others wait for this line
     with suppress(KeyboardInterrupt):

@@ -6,9 +6,7 @@ Source: https://docs.stripe.com/products-prices/how-products-and-prices-work
 from typing import Any
 
 from sandbox.errors import StripeError, invalid
-from sandbox.kernel.calls import Call, operation
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World
+from sandbox.kernel.calls import Call, Doc, World, operation
 
 _PRODUCT = "active description name metadata"
 _PRICE = "active lookup_key nickname metadata"

@@ -8,10 +8,8 @@ from typing import Any
 from sandbox.api.catalogue import new_price
 from sandbox.engine import checkout, discounts
 from sandbox.errors import invalid, lacking, not_simulated
-from sandbox.kernel.calls import Call, operation
+from sandbox.kernel.calls import Call, Doc, World, operation
 from sandbox.kernel.paging import first_of
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World
 
 _PLAIN = (
     "allow_promotion_codes allowed_payment_method_types cancel_url client_reference_id customer "
@@ -47,14 +45,8 @@ def create_session(world: World, call: Call) -> Doc:
     free = bool({"trial_end", "trial_period_days"} & data.keys())
     items = [_priced(world, given, free=free) for given in params.get("line_items", [])]
     currency = _currency(call, items)
-    total = sum(item["amount_total"] for item in items)
-    grants = discounts.apply(
-        world,
-        params.get("discounts", ()),
-        customer=params.get("customer"),
-        amount=total,
-        currency=currency or "",
-    )
+    asked, customer = params.get("discounts", ()), params.get("customer")
+    grants = discounts.apply(world, asked, customer=customer, currency=currency or "")
     fields = call.picked(_PLAIN)
     fields |= {"payment_method_types": _offered(world, call, currency), "currency": currency}
     session = checkout.open_session(world, fields, items, data)
@@ -119,10 +111,8 @@ def _currency(call: Call, items: list[dict[str, Any]]) -> str | None:
 
 
 def _offered(world: World, call: Call, currency: str | None) -> list[str]:
-    """Return the ways to pay the page offers: those the account has enabled, then filtered.
-
-    Source: https://docs.stripe.com/payments/payment-methods/dynamic-payment-methods
-    """
+    """Return the ways to pay the page offers: those the account has enabled, then filtered."""
+    # Source: https://docs.stripe.com/payments/payment-methods/dynamic-payment-methods
     enabled = ["card", "bacs_debit"] if world.store.setting("bacs_debit", 0) else ["card"]
     allowed = call.params.get("allowed_payment_method_types", enabled)
     excluded = call.params.get("excluded_payment_method_types", [])
@@ -169,16 +159,16 @@ def _priced(world: World, given: dict[str, Any], *, free: bool) -> dict[str, Any
 
 def _check_items(items: list[dict[str, Any]], mode: str) -> None:
     recurring = [item["price"]["type"] == "recurring" for item in items]
-    if not items or len({item["currency"] for item in items}) > 1:
-        raise invalid("Pass line items, all in one currency.", param="line_items")
-    if mode == "payment" and any(recurring):
-        message = (
-            "You specified `payment` mode but passed a recurring price. Either switch to "
-            "`subscription` mode or use only one-time prices."
-        )
-        raise invalid(message, param="line_items")
-    if mode == "subscription" and not any(recurring):
-        message = "You must provide at least one recurring price in `subscription` mode."
-        raise invalid(message, param="line_items")
-    if mode == "subscription" and not all(recurring):
+    subscribing = mode == "subscription"
+    refusals = {
+        "Pass line items, all in one currency.": len({item["currency"] for item in items}) != 1,
+        "You specified `payment` mode but passed a recurring price. Either switch to "
+        "`subscription` mode or use only one-time prices.": not subscribing and any(recurring),
+        "You must provide at least one recurring price in `subscription` mode.": subscribing
+        and not any(recurring),
+    }
+    for message, wrong in refusals.items():
+        if wrong:
+            raise invalid(message, param="line_items")
+    if subscribing and not all(recurring):
         raise not_simulated("one-time prices in `subscription` mode", param="line_items")

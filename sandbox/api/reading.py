@@ -1,9 +1,7 @@
 """What the API only reads: most resources are shown and listed alike, so a table says it all."""
 
-from sandbox.kernel.calls import Call, operation
+from sandbox.kernel.calls import Call, Doc, World, operation
 from sandbox.kernel.paging import PAGING, page, params_of
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World
 
 _ONE = {
     "/v1/balance_transactions/{id}": "balance_transaction",

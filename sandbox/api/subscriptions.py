@@ -3,17 +3,14 @@
 Source: https://docs.stripe.com/api/subscriptions
 """
 
-from collections.abc import Callable
 from typing import Any, Final
 
-from sandbox.engine import changes, collection, discounts
+from sandbox.engine import changes, discounts
 from sandbox.engine import subscription as engine
 from sandbox.engine.subscription import ENDED, items_of, period_ends
 from sandbox.errors import invalid, lacking, not_simulated
-from sandbox.kernel.calls import Call, operation
+from sandbox.kernel.calls import Call, Doc, World, operation
 from sandbox.kernel.paging import PAGING, page
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World
 
 _PATH: Final = "/v1/subscriptions/{subscription_exposed_id}"
 _FIELDS: Final = "default_payment_method description metadata trial_settings"
@@ -26,35 +23,23 @@ _STATUSES: Final = {
     "all": "<> ''",
     "ended": "IN ('canceled', 'incomplete_expired')",
 }
-_PAYMENTS: Final = {"allow_incomplete", "error_if_incomplete"}
-_CREATES: Final = _PAYMENTS | {"default_incomplete"}
 
 
 @operation(
     "POST",
     "/v1/subscriptions",
-    f"{_FIELDS} {_ENDING} {_LINES} {_OFF} customer off_session payment_behavior trial_end "
-    "trial_period_days billing_mode.type",
+    f"{_FIELDS} {_ENDING} {_LINES} {_OFF} customer trial_end trial_period_days",
 )
 def create_subscription(world: World, call: Call) -> Doc:
     """Begin a subscription for a customer who has a payment method, or a trial."""
-    call.need("customer", "items")
-    customer = world.get("customer", call.params["customer"], param="customer", status=400)
-    if call.params.get("billing_mode", {}).get("type") == "classic":
-        raise not_simulated("classic billing mode", param="billing_mode[type]")
-    behavior = _behavior(call, _CREATES)
+    call.need("items")
+    customer = call.named(world, "customer")
     items = edited(world, None, call.params["items"])
     given = call.picked(_FIELDS) | {"customer": customer["id"]} | _trial(world, call)
     _check_method(world, given)
-    amount = sum(each["price"]["unit_amount"] * each["quantity"] for each in items)
-    grants = discounts.apply(
-        world,
-        call.params.get("discounts", ()),
-        customer=customer["id"],
-        amount=amount,
-        currency=items[0]["price"]["currency"],
-    )
-    made = changes.create(world, given, items, grants, behavior)
+    asked, currency = call.params.get("discounts", ()), items[0]["price"]["currency"]
+    grants = discounts.apply(world, asked, customer=customer["id"], currency=currency)
+    made = changes.create(world, given, items, grants)
     fields = _ending(world, call, made)
     return world.change(made, fields, event="customer.subscription.updated") if fields else made
 
@@ -63,7 +48,7 @@ def create_subscription(world: World, call: Call) -> Doc:
     "POST",
     _PATH,
     f"{_FIELDS} {_ENDING} {_SAID} {_LINES} {_OFF} items.id items.deleted billing_cycle_anchor "
-    "off_session pause_collection payment_behavior proration_behavior proration_date trial_end",
+    "pause_collection proration_behavior proration_date trial_end",
 )
 def update_subscription(world: World, call: Call) -> Doc:
     """Change a subscription: what it is to, whether it ends, how it pays, what is said of it."""
@@ -79,7 +64,11 @@ def update_subscription(world: World, call: Call) -> Doc:
         details = fields.get("cancellation_details") or subscription["cancellation_details"]
         fields["cancellation_details"] = details | _said(params)
     if "discounts" in params:
-        fields["discounts"] = _discounted(world, subscription, params["discounts"])
+        asked, customer = params["discounts"] or (), subscription["customer"]
+        currency = subscription["currency"]
+        grants = discounts.apply(world, asked, customer=customer, currency=currency)
+        on = {"customer": customer, "subscription": subscription["id"]}
+        fields["discounts"] = discounts.redeem(world, grants, **on)
     if fields.get("pause_collection"):
         fields["pause_collection"] = {"resumes_at": None} | fields["pause_collection"]
     anchor = params.get("billing_cycle_anchor", {}).get("type")
@@ -89,44 +78,27 @@ def update_subscription(world: World, call: Call) -> Doc:
         fields,
         items=edited(world, subscription, params["items"]) if "items" in params else None,
         restart=anchor == "now" or params.get("trial_end") == "now",
-        behavior=_behavior(call, _PAYMENTS),
         **proration_of(call),
     )
 
 
-@operation("DELETE", _PATH, f"{_SAID} invoice_now prorate")
+@operation("DELETE", _PATH, _SAID)
 def cancel_subscription(world: World, call: Call) -> Doc:
     """End a subscription now."""
-    subscription, params = world.get("subscription", call.id), call.params
+    subscription = world.get("subscription", call.id)
     if subscription["status"] in ENDED:
         message = f"No such subscription: '{call.id}'"
         raise invalid(message, code="resource_missing", param="id")
-    ended = engine.end(
-        world,
-        subscription,
-        reason="cancellation_requested",
-        prorate=params.get("prorate", False),
-        invoice_now=params.get("invoice_now", False),
-        said=_said(params),
-    )
-    if params.get("invoice_now") and ended["latest_invoice"] != subscription["latest_invoice"]:
-        collection.bill_now(world, world.get("invoice", ended["latest_invoice"]))
-    return ended
+    return engine.end(world, subscription, reason="cancellation_requested", said=_said(call.params))
 
 
-@operation(
-    "POST",
-    "/v1/subscriptions/{subscription}/pause",
-    "type invoicing_behavior bill_for.unused_time_from bill_for.outstanding_usage_through",
-)
+@operation("POST", "/v1/subscriptions/{subscription}/pause", "type")
 def pause_subscription(world: World, call: Call) -> Doc:
-    """Pause a subscription; what is left of the period is credited unless one says otherwise."""
+    """Pause a subscription; what is left of the period is credited."""
     subscription = world.get("subscription", call.id)
     if subscription["status"] not in {"active", "past_due", "trialing", "unpaid"}:
         raise invalid(f"A subscription that is {subscription['status']} cannot be paused.")
-    unused = call.params.get("bill_for", {}).get("unused_time_from", {"type": "now"})
-    invoicing = call.params.get("invoicing_behavior", "pending_invoice_item")
-    return changes.pause(world, subscription, unused_from=unused["type"], invoicing=invoicing)
+    return changes.pause(world, subscription)
 
 
 @operation(
@@ -150,16 +122,13 @@ def resume_subscription(world: World, call: Call) -> Doc:
     )
 
 
-@operation("GET", "/v1/subscriptions", f"customer price status test_clock {PAGING}")
+@operation("GET", "/v1/subscriptions", f"customer status test_clock {PAGING}")
 def list_subscriptions(world: World, call: Call) -> Doc:
     """List subscriptions; those that have ended only if asked."""
     status, field = call.params.get("status"), "json_extract(doc, '$.status')"
     condition, values = f"{field} = ?", [status]
     if status in _STATUSES:
         condition, values = f"{field} {_STATUSES[status]}", []
-    if "price" in call.params:
-        prices = "SELECT json_extract(value, '$.price.id') FROM json_each(doc, '$.items.data')"
-        condition, values = f"{condition} AND ? IN ({prices})", [*values, call.params["price"]]
     return page(world, call, "subscription", "customer test_clock", and_=(condition, *values))
 
 
@@ -237,13 +206,6 @@ def _check_method(world: World, fields: Doc) -> None:
         world.get("payment_method", ident, param="default_payment_method", status=400)
 
 
-def _behavior(call: Call, simulated: set[str]) -> str:
-    behavior: str = call.params.get("payment_behavior", "allow_incomplete")
-    if behavior not in simulated:
-        raise not_simulated(f"payment_behavior={behavior}", param="payment_behavior")
-    return behavior
-
-
 def _trial(world: World, call: Call) -> dict[str, Any]:
     """Return the fields of a trial; its end may be `now`."""
     days, ends = call.params.get("trial_period_days"), call.params.get("trial_end")
@@ -262,35 +224,19 @@ def _said(params: Any) -> dict[str, Any]:
     return {name: value or None for name, value in given.items()}
 
 
-def _discounted(world: World, subscription: Doc, given: Any) -> list[str]:
-    """Return the discounts that take the place of those there were; "" is none."""
-    customer, items = subscription["customer"], items_of(subscription)
-    amount = sum(item["price"]["unit_amount"] * item["quantity"] for item in items)
-    currency = subscription["currency"]
-    grants = discounts.apply(
-        world, given or (), customer=customer, amount=amount, currency=currency
-    )
-    return discounts.redeem(world, grants, customer=customer, subscription=subscription["id"])
-
-
 def _ending(world: World, call: Call, subscription: Doc) -> dict[str, Any]:
-    """Return the fields that say when a subscription ends, if ever.
-
-    In flexible mode a date may be named by the period it ends with; it is resolved at once.
-
-    Source: https://docs.stripe.com/changelog/basil/2025-07-30/cancel-at-enums
-    """
-    if not {"cancel_at", "cancel_at_period_end"} & call.params.keys():
+    """Return the fields that say when a subscription ends, if ever."""
+    # Source: https://docs.stripe.com/changelog/basil/2025-07-30/cancel-at-enums
+    given = {"cancel_at", "cancel_at_period_end"} & call.params.keys()
+    if not given:
         return {}
-    if {"cancel_at", "cancel_at_period_end"} <= call.params.keys():
+    if len(given) > 1:
         message = "You may only specify one of these: cancel_at, cancel_at_period_end."
         raise invalid(message, param="cancel_at")
     at, with_period = call.params.get("cancel_at"), call.params.get("cancel_at_period_end", False)
-    ends: dict[Any, Callable[[list[int]], int]] = {"min_period_end": min, "max_period_end": max}
-    if at == "max_billed_until":
-        raise not_simulated("cancel_at=max_billed_until", param="cancel_at")
-    moment = ends[at](period_ends(subscription)) if at in ends else at or None
-    moment = max(period_ends(subscription)) if with_period else moment
+    if at and isinstance(at, str):
+        raise not_simulated(f"cancel_at={at}", param="cancel_at")
+    moment = max(period_ends(subscription)) if with_period else at or None
     if moment is not None and moment <= world.now:
         raise invalid("Invalid timestamp: cancel_at must be in the future.", param="cancel_at")
     reason = {"reason": "cancellation_requested" if moment else None}

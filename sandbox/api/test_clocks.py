@@ -8,10 +8,8 @@ from typing import Final
 from sandbox.engine.periods import after
 from sandbox.engine.subscription import ENDED, end, items_of
 from sandbox.errors import invalid
-from sandbox.kernel.calls import Call, operation
-from sandbox.kernel.store import Doc
+from sandbox.kernel.calls import Call, Doc, World, operation
 from sandbox.kernel.test_clock import NAME, advance
-from sandbox.kernel.world import World
 
 _PATH: Final = "/v1/test_helpers/test_clocks"
 _KEPT_SECONDS: Final = 30 * 24 * 3600

@@ -1,4 +1,4 @@
-"""The account's balance: every movement is one balance transaction, and the balance is their sum.
+"""The one account there is, and its balance: the sum of its balance transactions.
 
 A transaction's `parent` in the store is the payout it was paid out in, which Stripe shows only as
 a filter of the list.
@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World, job
+from sandbox.contract.resources import check, skeleton
+from sandbox.kernel.world import Doc, World, job
 
+_ID: Final = "acct_1LocalStripe0000000"
 # Where the category finance reads is another word than the type.
 # Source: https://docs.stripe.com/reports/reporting-categories
 _CATEGORIES: Final[Mapping[str, str]] = {
@@ -70,10 +71,8 @@ def adjust(world: World, kind: str, amount: int, description: str) -> Doc:
 
 @job("balance.available")
 def _become_available(world: World, _: str) -> None:
-    """Let all pending money whose day has come become available, and say so once.
-
-    Source: https://docs.stripe.com/payments/balances
-    """
+    """Let all pending money whose day has come become available, and say so once."""
+    # Source: https://docs.stripe.com/payments/balances
     pending = world.store.find("balance_transaction", {"status": "pending"})
     due = [transaction for transaction in pending if transaction["available_on"] <= world.now]
     for transaction in due:
@@ -98,3 +97,38 @@ def balance(world: World) -> Doc:
         for status, amounts in sums.items()
     }
     return {"object": "balance", "livemode": False, **listed}
+
+
+def account(world: World) -> Doc:
+    """Return the account; what it lacks is left out, as Stripe leaves out what a key may not see.
+
+    Source: https://docs.stripe.com/api/accounts/object
+    """
+    paying = world.store.setting("payouts_enabled", 1)
+    fields = {
+        "id": _ID,
+        "business_type": "company",
+        "capabilities": {"bacs_debit_payments": "active", "card_payments": "active"},
+        "charges_enabled": True,
+        "country": "GB",
+        "default_currency": "gbp",
+        "details_submitted": True,
+        "email": "accounts@example.org",
+        "payouts_enabled": bool(paying),
+        "type": "standard",
+    }
+    empty = {name: value for name, value in skeleton("account").items() if value is not None}
+    doc = empty | fields
+    check(doc)
+    return doc
+
+
+def set_payouts_enabled(world: World, enabled: int) -> None:
+    """Let Stripe stop paying out, or begin again.
+
+    Source: https://docs.stripe.com/api/events/types#event_types-account.updated
+    """
+    was = world.store.setting("payouts_enabled", 1)
+    world.store.set_setting("payouts_enabled", enabled)
+    if was != enabled:
+        world.emit("account.updated", account(world), {"payouts_enabled": bool(was)})

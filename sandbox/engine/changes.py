@@ -14,9 +14,8 @@ from sandbox.engine.subscription import (
     resumed,
     with_items,
 )
-from sandbox.errors import StripeError, invalid
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World
+from sandbox.errors import invalid
+from sandbox.kernel.world import Doc, World
 
 _UPDATED = "customer.subscription.updated"
 _LOUD = {"always_invoice", "create_prorations"}
@@ -27,12 +26,11 @@ def create(
     given: Mapping[str, Any],
     items: list[Doc],
     grants: Iterable[discounts.Grant],
-    behavior: str,
 ) -> Doc:
     """Begin a subscription and charge its first invoice without the cardholder.
 
     Raises:
-        StripeError: there is nothing to charge, or, if so asked, the charge failed.
+        StripeError: there is nothing to charge.
 
     Source: https://docs.stripe.com/billing/subscriptions/overview#subscription-lifecycle
     """
@@ -43,14 +41,11 @@ def create(
         subscription = world.change(subscription, {"status": "incomplete"})
         await_due(world, subscription)
     world.emit("customer.subscription.created", subscription)
-    if owed and behavior == "default_incomplete":
-        invoice.intent_of(world, bill)
-    elif owed and method_of(subscription, customer) is None:
+    if owed and method_of(subscription, customer) is None:
         message = "This customer has no attached payment source or default payment method."
         raise invalid(message, code="resource_missing")
-    else:
-        collection.collect(world, bill)
-    return _unless_refused(world, subscription["id"], behavior)
+    collection.collect(world, bill)
+    return world.get("subscription", subscription["id"])
 
 
 def change(
@@ -61,7 +56,6 @@ def change(
     items: list[Doc] | None = None,
     prorate: str = "create_prorations",
     moment: int | None = None,
-    behavior: str = "allow_incomplete",
     restart: bool = False,
 ) -> Doc:
     """Change a subscription, credit and debit what the change is worth, and bill it if it is time.
@@ -96,23 +90,16 @@ def change(
     await_due(world, changed)
     if bill is not None:
         collection.bill_now(world, bill)
-    return _unless_refused(world, subscription["id"], behavior)
+    return world.get("subscription", subscription["id"])
 
 
-def pause(world: World, subscription: Doc, *, unused_from: str, invoicing: str) -> Doc:
+def pause(world: World, subscription: Doc) -> Doc:
     """Pause a subscription that is asked to, crediting the time that is left.
 
     Source: https://docs.stripe.com/api/subscriptions/pause
     """
-    starts = [item["current_period_start"] for item in items_of(subscription)]
-    if unused_from != "none":
-        moment = world.now if unused_from == "now" else min(starts)
-        proration.credit(world, subscription, items_of(subscription), moment)
-    changed, bill = _billed(world, subscription, restart=False, now=invoicing == "invoice")
-    if bill is not None:
-        collection.bill_now(world, bill)
-    last = changed["latest_invoice"]
-    return renewal.pause(world, subscription, "pause_requested", latest_invoice=last)
+    proration.credit(world, subscription, items_of(subscription), world.now)
+    return renewal.pause(world, subscription, "pause_requested")
 
 
 def resume(
@@ -180,16 +167,3 @@ def _rhythm_changes(before: list[Doc], after: list[Doc]) -> bool:
 def _pace(item: Doc) -> tuple[str, int]:
     rhythm = item["price"]["recurring"]
     return rhythm["interval"], rhythm["interval_count"]
-
-
-def _unless_refused(world: World, ident: str, behavior: str) -> Doc:
-    """Return the subscription, unless a failed payment is to undo the call.
-
-    Source: https://docs.stripe.com/api/subscriptions/update#update_subscription-payment_behavior
-    """
-    subscription = world.get("subscription", ident)
-    bill = world.store.get(subscription["latest_invoice"] or "") or {"status": None}
-    failed = bill["status"] == "open" and bill["attempted"]
-    if behavior == "error_if_incomplete" and failed:
-        raise StripeError(402, "card_error", "Your card was declined.", code="card_declined")
-    return subscription

@@ -3,11 +3,10 @@
 from typing import Any
 
 from sandbox.engine import balance, fees
-from sandbox.engine.cards import Decline
-from sandbox.engine.method import charged_details, instrument_of
+from sandbox.engine.instruments import Decline, instrument_of
+from sandbox.engine.method import charged_details
 from sandbox.kernel.ids import token
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World, job
+from sandbox.kernel.world import Doc, World, job
 
 _APPROVED = {
     "network_status": "approved_by_network",
@@ -93,19 +92,15 @@ def _taken(amount: int) -> dict[str, Any]:
 
 @job("charge.settle")
 def _settle(world: World, ident: str) -> None:
-    """Give a charge its balance transaction; `charge.updated` is how one learns of it.
-
-    Source: https://docs.stripe.com/payments/payment-intents/asynchronous-capture
-    """
+    """Give a charge its balance transaction; `charge.updated` is how one learns of it."""
+    # Source: https://docs.stripe.com/payments/payment-intents/asynchronous-capture
     charge = world.get("charge", ident)
     world.change(charge, _booked(world, charge, "charge"), event="charge.updated")
 
 
 def _booked(world: World, charge: Doc, kind: str) -> dict[str, str]:
-    """Book the money of a charge; what no card paid Stripe calls a payment. Some dispute it.
-
-    Source: https://docs.stripe.com/reports/balance-transaction-types
-    """
+    """Book the money of a charge; what no card paid Stripe calls a payment. Some dispute it."""
+    # Source: https://docs.stripe.com/reports/balance-transaction-types
     if instrument_of(world.get("payment_method", charge["payment_method"])).disputed:
         world.schedule(world.now, "charge.dispute", charge["id"])
     amount, moment = charge["amount"], fees.available_on(world.now)

@@ -4,15 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sandbox.engine import discounts, mandate, payment, setup, subscription
-from sandbox.engine.bank import Account
-from sandbox.engine.cards import Decline
-from sandbox.engine.customer import new_customer
-from sandbox.engine.method import Instrument, attach, new_method
+from sandbox.engine import discounts, mandate, payment, subscription
+from sandbox.engine.instruments import Account, Decline, Instrument
+from sandbox.engine.method import attach, new_customer, new_method
 from sandbox.kernel.ids import new_id
 from sandbox.kernel.metadata import merged
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World, job
+from sandbox.kernel.world import Doc, World, job
 
 _LIFE: Final = 24 * 3600
 _NAMES: Final = dict.fromkeys(("business_name", "individual_name"))
@@ -110,16 +107,25 @@ def pay(world: World, session: Doc, payer: Payer) -> tuple[Doc | None, Decline |
     accepted = payer.instrument is None or payer.instrument.now is None
     if session["mode"] == "subscription" and accepted and not customer:
         customer = _intended(world, session) or _new_customer(world, payer)
-    if payer.instrument is None:
+    method = method_by(world, payer)
+    if method is None:
         _complete(world, session, {"customer": customer}, payer.details)
         return None, None
-    method = new_method(world, payer.instrument, payer.details, payer.expiry)
-    if isinstance(payer.instrument, Account):
-        mandate.grant(world, method)
-    intent, decline = _attempt(world, _intent(world, session, customer), method)
+    intent = _intent(world, session, customer)
+    intent, decline = payment.attempt(world, intent, method, present=True)
     if intent["status"] in {"succeeded", "processing"}:
         _complete(world, session, intent, payer.details)
     return intent, decline
+
+
+def method_by(world: World, payer: Payer) -> Doc | None:
+    """Store what somebody pays by, if anything; an account comes with a new mandate."""
+    if payer.instrument is None:
+        return None
+    method = new_method(world, payer.instrument, payer.details, payer.expiry)
+    if isinstance(payer.instrument, Account):
+        mandate.grant(world, method)
+    return method
 
 
 def expire(world: World, session: Doc) -> Doc:
@@ -142,11 +148,9 @@ def _look(world: World, ident: str) -> None:
 
 @payment.on_settled
 def _follow(world: World, intent: Doc) -> None:
-    """Complete the session of a cardholder who had to authenticate; tell how a debit ended.
-
-    Source: https://docs.stripe.com/checkout/fulfillment#delayed-notification
-    """
-    session = world.store.get(world.store.parent(intent["id"])) or {}
+    """Complete the session of a cardholder who had to authenticate; tell how a debit ended."""
+    # Source: https://docs.stripe.com/checkout/fulfillment#delayed-notification
+    session = world.store.owner(intent)
     if session.get("object") != "checkout.session":
         return
     succeeded = intent["status"] == "succeeded"
@@ -191,12 +195,6 @@ def _new_customer(world: World, payer: Payer) -> str:
     return ident
 
 
-def _attempt(world: World, intent: Doc, method: Doc) -> tuple[Doc, Decline | None]:
-    if intent["object"] == "setup_intent":
-        return setup.attempt(world, intent, method)
-    return payment.attempt(world, intent, method, present=True)
-
-
 def _intent(world: World, session: Doc, customer: str | None) -> Doc:
     """Return the session's one intent: a second card is a second try of the same payment.
 
@@ -208,7 +206,7 @@ def _intent(world: World, session: Doc, customer: str | None) -> Doc:
     shared = {"customer": customer, "payment_method_types": session["payment_method_types"]}
     if kind == "setup_intent":
         kept = world.store.setting(session["id"], {}) if session["mode"] == "setup" else {}
-        return setup.open_setup(world, kept | shared, parent=session["id"])
+        return payment.open_setup(world, kept | shared, parent=session["id"])
     terms = {"setup_future_usage": "off_session", "description": "Subscription creation"}
     if session["mode"] == "payment":
         terms = world.store.setting(session["id"], {})
@@ -222,10 +220,8 @@ def _intent(world: World, session: Doc, customer: str | None) -> Doc:
 def _complete(
     world: World, session: Doc, intent: Mapping[str, Any], told: Mapping[str, Any]
 ) -> None:
-    """Make what the session was for; a debit is paid only in days.
-
-    Source: https://docs.stripe.com/api/checkout/sessions/object
-    """
+    """Make what the session was for; a debit is paid only in days."""
+    # Source: https://docs.stripe.com/api/checkout/sessions/object
     customer = intent["customer"]
     if intent.get("setup_future_usage") and customer and intent["object"] == "payment_intent":
         attach(world, world.get("payment_method", intent["payment_method"]), customer)

@@ -4,8 +4,7 @@ from typing import Final
 
 from sandbox.engine import invoice, payment
 from sandbox.engine.subscription import follow, method_of, retries_are_over
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World, job
+from sandbox.kernel.world import Doc, World, job
 
 # Refusals after which only another means of payment is tried.
 # Source: https://docs.stripe.com/billing/revenue-recovery/smart-retries#hard-declines
@@ -66,10 +65,8 @@ def settled(world: World, bill: Doc, intent: Doc, *, attempts: int = 1) -> Doc:
 
 @payment.on_settled
 def _follow(world: World, intent: Doc) -> None:
-    """Go on with the invoice whose payment a bank, or the cardholder, has decided.
-
-    Source: https://docs.stripe.com/payments/payment-methods/bacs-debit
-    """
+    """Go on with the invoice whose payment a bank, or the cardholder, has decided."""
+    # Source: https://docs.stripe.com/payments/payment-methods/bacs-debit
     link = {"payment.payment_intent": intent["id"], "status": "open"}
     for asked in world.store.find("invoice_payment", link):
         bill = world.get("invoice", asked["invoice"])

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from sandbox.engine.periods import after, share
 from sandbox.errors import invalid
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World, job
+from sandbox.kernel.world import Doc, World, job
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +24,9 @@ def apply(
     given: Iterable[Mapping[str, str]],
     *,
     customer: str | None,
-    amount: int,
     currency: str,
 ) -> list[Grant]:
-    """Return what the `discounts` param of a call grants on `amount`.
+    """Return what the `discounts` param of a call grants.
 
     Raises:
         StripeError: a coupon or code that does not exist, is used up, or is not for this customer.
@@ -42,7 +40,12 @@ def apply(
         if "promotion_code" in each:
             name = f"{param}[promotion_code]"
             code = world.get("promotion_code", each["promotion_code"], param=name, status=400)
-            _check_code(world, code, customer, amount)
+            problem = "" if code["active"] else "it is inactive"
+            if code["customer"] not in {None, customer}:
+                problem = "it is for another customer"
+            if problem:
+                message = f"This promotion code cannot be redeemed because {problem}."
+                raise invalid(message, param="discounts")
             ident = code["promotion"]["coupon"]
         coupon = world.get("coupon", str(ident), param=f"{param}[coupon]", status=400)
         if not coupon["valid"]:
@@ -53,7 +56,7 @@ def apply(
     return grants
 
 
-def by_code(world: World, text: str, *, customer: str | None, amount: int, currency: str) -> Grant:
+def by_code(world: World, text: str, *, customer: str | None, currency: str) -> Grant:
     """Return what a code that somebody typed grants; upper and lower case are the same.
 
     Raises:
@@ -62,7 +65,7 @@ def by_code(world: World, text: str, *, customer: str | None, amount: int, curre
     for code in world.store.find("promotion_code", {"active": True}):
         if code["code"].lower() == text.strip().lower():
             given = [{"promotion_code": code["id"]}]
-            return apply(world, given, customer=customer, amount=amount, currency=currency)[0]
+            return apply(world, given, customer=customer, currency=currency)[0]
     raise invalid("This code is invalid.", param="discounts", code="resource_missing")
 
 
@@ -162,24 +165,3 @@ def look(world: World, ident: str) -> None:
             world.change(code, {"active": False}, event="promotion_code.updated")
     elif spent:
         world.change(doc, {"active": False}, event="promotion_code.updated")
-
-
-def _check_code(world: World, code: Doc, customer: str | None, amount: int) -> None:
-    least = code["restrictions"]["minimum_amount"] or 0
-    problem = ""
-    if not code["active"]:
-        problem = "it is inactive."
-    elif code["customer"] not in {None, customer}:
-        problem = "it is for another customer."
-    elif amount < least:
-        problem = "the minimum amount has not been reached."
-    elif code["restrictions"]["first_time_transaction"] and _has_paid(world, customer):
-        problem = "the associated customer has prior transactions."
-    if problem:
-        message = f"This promotion code cannot be redeemed because {problem}"
-        raise invalid(message, param="discounts")
-
-
-def _has_paid(world: World, customer: str | None) -> bool:
-    paid = {"customer": customer, "status": "succeeded"}
-    return bool(customer and world.store.find("charge", paid, limit=1))

@@ -1,13 +1,12 @@
 """Disputes: a payer asks the bank for the money back. An inquiry moves none; a debit's is final."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from sandbox.contract.resources import skeleton
 from sandbox.engine import balance, fees
 from sandbox.errors import invalid
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World, job
+from sandbox.kernel.world import Doc, World, job
 
 _DAY: Final = 24 * 3600
 # Days to answer a dispute in, and until an inquiry nobody made more of is over.
@@ -31,9 +30,6 @@ _INQUIRIES: Final = frozenset(["warning_needs_response", "warning_under_review"]
 _CLOSED: Final = frozenset(["won", "lost", "warning_closed", "prevented"])
 # Whether the payer can still be refunded: the bank has not taken the money, or has returned it.
 _REFUNDABLE: Final = _INQUIRIES | {"warning_closed", "won"}
-# Evidence whose effect Stripe's test mode promises.
-# Source: https://docs.stripe.com/testing#evidence
-_DECISIVE: Final = {"winning_evidence": "won", "losing_evidence": "lost"}
 
 
 def open_dispute(
@@ -59,22 +55,24 @@ def open_dispute(
     card = charge["payment_method_details"].get("card")
     status = status if card else "lost"
     empty = skeleton("dispute")
-    due = None if status in _CLOSED else world.now + _TO_ANSWER * _DAY
+    answering = {"submission_count": 0, "submission_method": "not_submitted"}
+    answering |= {"due_by": None if status in _CLOSED else _in_days(world, _TO_ANSWER)}
     fields = {
         "amount": min(amount or left, left),
         "charge": charge["id"],
         "currency": charge["currency"],
         "evidence": empty["evidence"] | {"enhanced_evidence": {}},
-        "evidence_details": empty["evidence_details"]
-        | {"due_by": due, "enhanced_eligibility": {}, "submission_count": 0}
-        | {"submission_method": "not_submitted"},
+        "evidence_details": empty["evidence_details"] | {"enhanced_eligibility": {}} | answering,
         "is_charge_refundable": status in _REFUNDABLE,
         "payment_intent": charge["payment_intent"],
         "reason": reason,
         "status": status,
     }
     if card:
-        fields["payment_method_details"] = _card_details(card, status)
+        case = {"prevented": "resolution", "warning_needs_response": "inquiry"}
+        told = {"brand": card["brand"], "case_type": case.get(status, "chargeback")}
+        told |= {"network": card["network"], "network_reason_code": "10.4"}
+        fields["payment_method_details"] = {"card": told, "type": "card"}
     made = world.create("dispute", fields)
     world.change(charge, {"disputed": True})
     taken = status in {"needs_response", "lost"}
@@ -85,37 +83,11 @@ def open_dispute(
     if status in _CLOSED:
         world.emit("charge.dispute.closed", made)
     elif not taken:
-        world.schedule(world.now + _INQUIRY_LASTS * _DAY, "dispute.due", made["id"])
+        world.schedule(_in_days(world, _INQUIRY_LASTS), "dispute.due", made["id"])
     return made
 
 
-def submit(world: World, dispute: Doc, evidence: Mapping[str, Any], *, now: bool) -> Doc:
-    """Keep evidence, and send it to the bank `now` or later.
-
-    Raises:
-        StripeError: the dispute is closed.
-
-    Source: https://docs.stripe.com/api/disputes/update
-    """
-    if dispute["status"] in _CLOSED:
-        raise invalid("This dispute is already closed", param="dispute")
-    details = dispute["evidence_details"] | {"has_evidence": True}
-    if now:
-        count = details["submission_count"] + 1
-        details |= {"submission_count": count, "submission_method": "manual"}
-    kept = dispute["evidence"] | evidence
-    fields = {"evidence": kept, "evidence_details": details}
-    if not now:
-        return world.change(dispute, fields, event="charge.dispute.updated")
-    reviewed = dispute["status"].replace("needs_response", "under_review")
-    dispute = become(world, dispute, reviewed, fields)
-    verdict = _DECISIVE.get(str(kept["uncategorized_text"]))
-    if verdict is None or reviewed.startswith("warning"):
-        return dispute
-    return become(world, dispute, verdict)
-
-
-def become(world: World, dispute: Doc, status: str, fields: Mapping[str, Any] | None = None) -> Doc:
+def become(world: World, dispute: Doc, status: str) -> Doc:
     """Move a dispute on, with the money and the events that go with it; the fee is never returned.
 
     Raises:
@@ -123,20 +95,18 @@ def become(world: World, dispute: Doc, status: str, fields: Mapping[str, Any] | 
 
     Source: https://docs.stripe.com/disputes/how-disputes-work
     """
-    was = dispute["status"]
-    if status not in NEXT.get(was, frozenset()) and not (fields and status == was):
-        raise invalid(f"A dispute that is {was} cannot become {status}.", param="status")
-    dispute = dispute | world.change(
-        dispute,
-        {**(fields or {}), "status": status, "is_charge_refundable": status in _REFUNDABLE},
-        event="" if status in _CLOSED else "charge.dispute.updated",
-    )
+    if status not in NEXT.get(dispute["status"], frozenset()):
+        message = f"A dispute that is {dispute['status']} cannot become {status}."
+        raise invalid(message, param="status")
+    fields: Doc = {"status": status, "is_charge_refundable": status in _REFUNDABLE}
     if status == "needs_response":
         told = dispute["payment_method_details"]
-        formal = {
-            "payment_method_details": told | {"card": told["card"] | {"case_type": "chargeback"}}
-        }
-        dispute = _withdraw(world, world.change(dispute, formal))
+        formal = told | {"card": told["card"] | {"case_type": "chargeback"}}
+        fields["payment_method_details"] = formal
+    event = "" if status in _CLOSED else "charge.dispute.updated"
+    dispute = world.change(dispute, fields, event=event)
+    if status == "needs_response":
+        dispute = _withdraw(world, dispute)
         world.emit("charge.dispute.funds_withdrawn", dispute)
     if status in _CLOSED:
         world.emit("charge.dispute.closed", dispute)
@@ -173,26 +143,21 @@ def warn(world: World, charge: Doc, fraud_type: str = "misc") -> Doc:
 
 @job("charge.dispute")
 def _dispute(world: World, ident: str) -> None:
-    """Dispute a charge: some test cards and accounts always do.
-
-    Source: https://docs.stripe.com/testing#disputes
-    """
+    """Dispute a charge: some test cards and accounts always do."""
+    # Source: https://docs.stripe.com/testing#disputes
     open_dispute(world, world.get("charge", ident))
 
 
 @job("dispute.due")
 def _look(world: World, ident: str) -> None:
-    """Lose a dispute nobody has answered in time; close an inquiry nobody made more of.
-
-    Source: https://docs.stripe.com/disputes/how-disputes-work#dispute-timing
-    """
+    """Lose a dispute nobody has answered in time; close an inquiry nobody made more of."""
+    # Source: https://docs.stripe.com/disputes/how-disputes-work#dispute-timing
     dispute = world.get("dispute", ident)
-    details = dispute["evidence_details"]
-    late = {"evidence_details": details | {"past_due": True}}
-    old = world.now - dispute["created"] >= _INQUIRY_LASTS * _DAY
+    details, opened = dispute["evidence_details"], dispute["created"]
     if dispute["status"] == "needs_response" and details["due_by"] <= world.now:
-        become(world, dispute, "lost", late)
-    elif dispute["status"] in _INQUIRIES and old:
+        late = {"evidence_details": details | {"past_due": True}}
+        become(world, world.change(dispute, late), "lost")
+    elif dispute["status"] in _INQUIRIES and opened + _INQUIRY_LASTS * _DAY <= world.now:
         become(world, dispute, "warning_closed")
 
 
@@ -203,38 +168,30 @@ def _in(world: World, charge: Doc) -> int:
     return int(charge["amount"] - charge["amount_refunded"] - taken)
 
 
+def _in_days(world: World, days: int) -> int:
+    return world.now + days * _DAY
+
+
 def _withdraw(world: World, dispute: Doc) -> Doc:
     """Take the money and the fee; unless it is lost, from now on there is a day to answer by."""
     fee = fees.detail(fees.DISPUTE, dispute["currency"], "Dispute fee")
     dispute = _move(world, dispute, -dispute["amount"], "dispute", [fee])
     if dispute["status"] in _CLOSED:
         return dispute
-    due = world.now + _TO_ANSWER * _DAY
+    due = _in_days(world, _TO_ANSWER)
     world.schedule(due, "dispute.due", dispute["id"])
     details = dispute["evidence_details"] | {"due_by": due}
     return world.change(dispute, {"evidence_details": details})
 
 
 def _move(
-    world: World,
-    dispute: Doc,
-    amount: int,
-    category: str,
-    charged: list[dict[str, Any]] | None = None,
+    world: World, dispute: Doc, amount: int, category: str, charged: Iterable[Doc] = ()
 ) -> Doc:
     """Source: https://docs.stripe.com/reports/reporting-categories#dispute."""
     source = dispute | {"description": f"Chargeback for {dispute['charge']}"}
     moved = balance.move(
         world, "adjustment", source, amount,
-        available_on=world.now, fees=charged, category=category,
+        available_on=world.now, fees=[*charged], category=category,
     )  # fmt: skip
-    return world.change(
-        dispute, {"balance_transactions": [*dispute["balance_transactions"], moved]}
-    )
-
-
-def _card_details(card: Doc, status: str) -> Doc:
-    case = "inquiry" if status.startswith("warning") else "chargeback"
-    case = "resolution" if status == "prevented" else case
-    told = {"brand": card["brand"], "network": card["network"], "network_reason_code": "10.4"}
-    return {"card": told | {"case_type": case}, "type": "card"}
+    moves = [*dispute["balance_transactions"], moved]
+    return world.change(dispute, {"balance_transactions": moves})

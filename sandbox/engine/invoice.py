@@ -5,8 +5,7 @@ from typing import Any, Final
 
 from sandbox.engine import discounts, lines, payment
 from sandbox.kernel.ids import new_id
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World
+from sandbox.kernel.world import Doc, World
 
 DRAFT_SECONDS: Final = 3600  # how long a renewal stays a draft
 # Days after the first attempt at which a failed payment is tried again: eight tries in a fortnight.
@@ -157,7 +156,7 @@ def intent_of(world: World, invoice: Doc) -> Doc:
     return intent
 
 
-def mark_paid(world: World, invoice: Doc, *, attempts: int = 1, off_stripe: bool = False) -> Doc:
+def mark_paid(world: World, invoice: Doc, *, attempts: int = 1) -> Doc:
     """Record that an invoice is paid in full; one of nothing is paid without an attempt.
 
     Source: https://docs.stripe.com/billing/subscriptions/webhooks
@@ -176,8 +175,6 @@ def mark_paid(world: World, invoice: Doc, *, attempts: int = 1, off_stripe: bool
         **_NEVER_AGAIN,
         **_reached(world, invoice, "paid_at"),
     }
-    if off_stripe:
-        fields["amount_paid_off_stripe"] = due
     invoice = world.change(invoice, fields, event="invoice.paid")
     world.emit("invoice.payment_succeeded", invoice)
     return invoice
@@ -221,7 +218,11 @@ def void(world: World, invoice: Doc) -> Doc:
 
     Source: https://docs.stripe.com/invoicing/overview#void
     """
-    _release_payment(world, invoice)
+    for asked in world.store.find("invoice_payment", {"invoice": invoice["id"], "status": "open"}):
+        world.change(asked, {"status": "canceled"} | _reached(world, asked, "canceled_at"))
+        intent = world.get("payment_intent", asked["payment"]["payment_intent"])
+        if intent["status"] != "processing":
+            payment.cancel(world, intent, reason="void_invoice")
     customer = world.get("customer", invoice["customer"])
     used = invoice["total"] - invoice["amount_due"]
     world.change(customer, {"balance": customer["balance"] - used}, event="customer.updated")
@@ -245,33 +246,13 @@ def give_up(world: World, invoice: Doc, reason: str) -> Doc:
     return world.change(invoice, fields, event="invoice.marked_uncollectible")
 
 
-def settle_off_stripe(world: World, invoice: Doc) -> Doc:
-    """Record that an invoice was paid elsewhere: no money moves here.
-
-    Source: https://docs.stripe.com/api/invoices/pay#pay_invoice-paid_out_of_band
-    """
-    _release_payment(world, invoice)
-    return mark_paid(world, invoice, attempts=0, off_stripe=True)
-
-
-def _release_payment(world: World, invoice: Doc) -> None:
-    for asked in world.store.find("invoice_payment", {"invoice": invoice["id"], "status": "open"}):
-        done = {"status": "canceled"} | _reached(world, asked, "canceled_at")
-        world.change(asked, done)
-        intent = world.get("payment_intent", asked["payment"]["payment_intent"])
-        if intent["status"] != "processing":
-            payment.cancel(world, intent, reason="void_invoice")
-
-
 def _reached(world: World, doc: Doc, name: str) -> Doc:
     return {"status_transitions": doc["status_transitions"] | {name: world.now}}
 
 
 def _reckoned(world: World, invoice: Mapping[str, Any]) -> Doc:
-    """Return an invoice's sums; less than the smallest charge is carried on the customer's balance.
-
-    Source: https://docs.stripe.com/billing/customer/balance
-    """
+    """Return an invoice's sums; less than the smallest charge is carried on the balance."""
+    # Source: https://docs.stripe.com/billing/customer/balance
     made = world.store.children(invoice["id"], "line_item")
     running = discounts.running(world, invoice["discounts"])
     open_to = [line["amount"] if line["discountable"] else 0 for line in made]

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from sandbox.kernel.ids import new_id
 from sandbox.kernel.paging import as_list
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World
+from sandbox.kernel.world import Doc, World
 
 _ITEM: Final = "subscription_item_details"
 _INVOICE_ITEM: Final = "invoice_item_details"

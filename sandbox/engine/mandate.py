@@ -3,12 +3,12 @@
 from typing import Any
 
 from sandbox.engine import fees
-from sandbox.engine.bank import MANDATE_DAYS, account_of
+from sandbox.engine.instruments import account_of
 from sandbox.kernel.ids import new_id, token
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World, job
+from sandbox.kernel.world import Doc, World, job
 
 _KIND = "bacs_debit"
+_DAYS = 3  # business days until the bank has answered
 
 
 def grant(world: World, method: Doc) -> Doc:
@@ -35,7 +35,7 @@ def grant(world: World, method: Doc) -> Doc:
         "status": "pending",
         "type": "multi_use",
     }
-    due = fees.business_days_after(world.now, MANDATE_DAYS)
+    due = fees.business_days_after(world.now, _DAYS)
     world.schedule(due, "mandate.due", ident)
     return world.create("mandate", fields)
 
@@ -67,10 +67,8 @@ def cancel(world: World, mandate: Doc, *, reason: str = "debit_not_authorized") 
 
 @job("mandate.due")
 def _answer(world: World, ident: str) -> None:
-    """Let the bank accept a mandate that waits for it, or refuse.
-
-    Source: https://docs.stripe.com/payments/payment-methods/bacs-debit#timing
-    """
+    """Let the bank accept a mandate that waits for it, or refuse."""
+    # Source: https://docs.stripe.com/payments/payment-methods/bacs-debit#timing
     mandate = world.get("mandate", ident)
     if mandate["status"] != "pending":
         return

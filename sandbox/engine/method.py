@@ -1,20 +1,41 @@
-"""Means of payment: a test card or a test bank account, and whose it is."""
+"""Customers and their means of payment, each a test card or a test bank account."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from sandbox.engine import mandate
-from sandbox.engine.bank import SORT_CODE, Account, account_of
-from sandbox.engine.cards import TEST_NAMES, Card, card_of
+from sandbox.engine.instruments import (
+    SORT_CODE,
+    TEST_NAMES,
+    Account,
+    Card,
+    Instrument,
+    fingerprint,
+    instrument_of,
+)
 from sandbox.errors import invalid
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World
-
-Instrument = Card | Account
+from sandbox.kernel.ids import token
+from sandbox.kernel.world import Doc, World
 
 _BRAND: Final = "visa"
 _GONE: Final = "detached"
 _CHECKS = {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"}
+
+
+def new_customer(world: World, given: dict[str, Any]) -> Doc:
+    """Create a customer, from the API or by a Checkout page."""
+    empty = dict.fromkeys(("address", "currency", "discount", "name", "phone", "test_clock"))
+    settings = ("custom_fields", "default_payment_method", "footer", "rendering_options")
+    defaults: dict[str, Any] = {
+        "balance": 0,
+        "delinquent": False,
+        "invoice_prefix": token(8).upper(),
+        "invoice_settings": dict.fromkeys(settings),
+        "next_invoice_sequence": 1,
+        "preferred_locales": [],
+        "tax_exempt": "none",
+    }
+    return world.create("customer", empty | defaults | given, event="customer.created")
 
 
 def new_method(
@@ -51,11 +72,6 @@ def named(world: World, ident: str) -> Doc:
     nobody = dict.fromkeys(("email", "name", "phone"))
     address = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
     return new_method(world, TEST_NAMES[ident], {"address": address, **nobody})
-
-
-def instrument_of(method: Mapping[str, Any]) -> Instrument:
-    """Return the test card or account behind a stored payment method."""
-    return card_of(method) if method["type"] == "card" else account_of(method)
 
 
 def attach(world: World, method: Doc, customer: str) -> Doc:
@@ -145,7 +161,7 @@ def _card_facts(card: Card, expiry: tuple[int, int]) -> dict[str, Any]:
         "country": "GB",
         "exp_month": expiry[0],
         "exp_year": expiry[1],
-        "fingerprint": card.fingerprint,
+        "fingerprint": fingerprint(card),
         "funding": "credit",
         "last4": card.number[-4:],
         "wallet": None,
@@ -154,7 +170,7 @@ def _card_facts(card: Card, expiry: tuple[int, int]) -> dict[str, Any]:
 
 def _account_facts(account: Account) -> dict[str, Any]:
     return {
-        "fingerprint": account.fingerprint,
+        "fingerprint": fingerprint(account),
         "last4": account.number[-4:],
         "sort_code": f"{SORT_CODE[:2]}-{SORT_CODE[2:4]}-{SORT_CODE[4:]}",
     }

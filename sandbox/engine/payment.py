@@ -1,4 +1,4 @@
-"""Payments: an intent, the attempts to collect it, and what is told when one is decided late.
+"""Intents: to pay or to keep a means of payment, the attempts, and what is told when decided late.
 
 Always true: of an attempt the intent's status says all. What an attempt leaves undecided, days for
 a bank or a moment for the cardholder, is told to `on_settled` when it is decided.
@@ -9,21 +9,30 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sandbox.engine import charge, fees, mandate
-from sandbox.engine.bank import (
-    DEBIT_DAYS,
-    FIRST_DEBIT_DAYS,
+from sandbox.engine.instruments import (
+    AUTHENTICATE,
     NO_MANDATE,
     UNAUTHORIZED,
+    Decline,
     account_of,
+    instrument_of,
 )
-from sandbox.engine.cards import AUTHENTICATE, Decline, card_of
+from sandbox.engine.method import attach
 from sandbox.kernel.ids import new_id, token
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World, job
+from sandbox.kernel.world import Doc, World, job
 
 Follower = Callable[[World, Doc], None]
 _FOLLOWERS: Final[list[Follower]] = []
-UNAUTHENTICATED: Final = "The provided PaymentMethod has failed authentication."
+_SETUP: Final = "setup_intent"
+# Business days until a debit is known to have succeeded, with an active mandate and with a new one.
+# Source: https://docs.stripe.com/payments/payment-methods/bacs-debit#timing
+_DEBIT_DAYS: Final = 4
+_FIRST_DEBIT_DAYS: Final = 7
+# How each kind of intent says that it was refused: in which field, and by which event.
+_REFUSED: Final = {
+    "payment_intent": ("last_payment_error", "payment_intent.payment_failed"),
+    _SETUP: ("last_setup_error", "setup_intent.setup_failed"),
+}
 
 
 def on_settled(follower: Follower) -> Follower:
@@ -33,57 +42,59 @@ def on_settled(follower: Follower) -> Follower:
 
 
 def open_intent(world: World, terms: Mapping[str, Any], *, parent: str) -> Doc:
-    """Create an intent that waits for a means of payment; `parent` is what it is to pay for.
+    """Create an intent to pay; `parent` is what for.
 
     Source: https://docs.stripe.com/payments/paymentintents/lifecycle
     """
-    ident = new_id("payment_intent")
     fields = {
-        "id": ident,
         "amount_capturable": 0,
         "amount_received": 0,
         "capture_method": "automatic_async",
-        "client_secret": f"{ident}_secret_{token(24)}",
         "confirmation_method": "automatic",
         "payment_method_types": ["card"],
-        "status": "requires_payment_method",
         **terms,
     }
-    return world.create("payment_intent", fields, parent=parent, event="payment_intent.created")
+    return _opened(world, "payment_intent", fields, parent)
+
+
+def open_setup(world: World, terms: Mapping[str, Any], *, parent: str) -> Doc:
+    """Create an intent to prove and keep a means of payment: nothing is charged.
+
+    Source: https://docs.stripe.com/payments/setup-intents
+    """
+    return _opened(world, _SETUP, {"usage": "off_session", **terms}, parent)
 
 
 def attempt(world: World, intent: Doc, method: Doc, *, present: bool) -> tuple[Doc, Decline | None]:
-    """Try to collect once; `present` says whether the payer is there.
+    """Try to collect, or to keep, once; `present` says whether the payer is there.
 
     The intent is then `succeeded`, `processing` (a bank account), `requires_action` (the
     cardholder is to authenticate) or `requires_payment_method`; a refusal is returned as well.
 
     Source: https://docs.stripe.com/payments/paymentintents/lifecycle
     """
-    if method["type"] == "bacs_debit":
+    if method["type"] == "bacs_debit" and intent["object"] != _SETUP:
         return _debit(world, intent, method)
-    card = card_of(method)
-    decline = card.now if present else card.later
-    if decline is AUTHENTICATE or (present and card.asks):
-        fields = asked(world, intent, method)
-        return world.change(intent, fields, event="payment_intent.requires_action"), decline
+    instrument = instrument_of(method)
+    decline = instrument.now if present else instrument.later
+    if decline is AUTHENTICATE or (present and instrument.asks):
+        return _ask(world, intent, method), decline
     if decline is not None:
         return _refuse(world, intent, method, decline), decline
-    return _succeed(world, intent, method, charge.succeed(world, intent, method)), None
+    return _take(world, intent, method), None
 
 
 def authenticate(world: World, intent: Doc, *, confirmed: bool) -> Doc:
-    """Go on after the cardholder's bank has asked them: charge the card, or refuse.
+    """Go on after the cardholder's bank has asked them: take what was asked for, or refuse.
 
     Source: https://docs.stripe.com/payments/3d-secure/authentication-flow
     """
     method = world.get("payment_method", intent["payment_method"])
     if confirmed:
-        intent = _succeed(world, intent, method, charge.succeed(world, intent, method))
-    else:
-        decline = Decline("", UNAUTHENTICATED, "payment_intent_authentication_failure")
-        intent = _refuse(world, intent, method, decline)
-    return told(world, intent)
+        return _told(world, _take(world, intent, method))
+    message = "The provided PaymentMethod has failed authentication."
+    decline = Decline("", message, f"{intent['object']}_authentication_failure")
+    return _told(world, _refuse(world, intent, method, decline))
 
 
 def cancel(world: World, intent: Doc, *, reason: str | None) -> Doc:
@@ -95,46 +106,39 @@ def cancel(world: World, intent: Doc, *, reason: str | None) -> Doc:
     return world.change(intent, closed | {"next_action": None}, event="payment_intent.canceled")
 
 
-def asked(world: World, intent: Doc, method: Doc) -> dict[str, Any]:
-    """Return the fields of an intent whose cardholder is to confirm or fail on a page of their own.
+def _opened(world: World, kind: str, fields: Doc, parent: str) -> Doc:
+    ident = new_id(kind)
+    fields = {"id": ident, "client_secret": f"{ident}_secret_{token(24)}", **fields}
+    fields |= {"status": "requires_payment_method"}
+    return world.create(kind, fields, parent=parent, event=f"{kind}.created")
 
-    Source: https://docs.stripe.com/payments/3d-secure/authentication-flow
-    """
+
+def _ask(world: World, intent: Doc, method: Doc) -> Doc:
+    """Let the cardholder confirm or fail on a page of their own."""
+    # Source: https://docs.stripe.com/payments/3d-secure/authentication-flow
     address = {"url": f"{world.url}/authenticate/{intent['id']}", "return_url": None}
-    return {
+    fields = {
         "next_action": {"type": "redirect_to_url", "redirect_to_url": address},
         "payment_method": method["id"],
         "status": "requires_action",
     }
+    return world.change(intent, fields, event=f"{intent['object']}.requires_action")
 
 
-def told(world: World, intent: Doc) -> Doc:
+def _told(world: World, intent: Doc) -> Doc:
     """Tell those who follow it that an intent is decided, and return it as they leave it."""
     for follower in _FOLLOWERS:
         follower(world, intent)
     return world.get(intent["object"], intent["id"])
 
 
-def error_of(decline: Decline, method: Doc) -> dict[str, Any]:
-    """Return a refusal as an intent tells it.
-
-    Source: https://docs.stripe.com/error-codes
-    """
-    kind = "card_error" if decline.decline_code else "invalid_request_error"
-    error = {"type": kind, "code": decline.code, "message": decline.message}
-    error |= {"decline_code": decline.decline_code} if decline.decline_code else {}
-    return error | {"payment_method": method}
-
-
 def _debit(world: World, intent: Doc, method: Doc) -> tuple[Doc, Decline | None]:
-    """Submit a debit by Bacs; days later `_hear` of it.
-
-    Source: https://docs.stripe.com/payments/payment-methods/bacs-debit#timing
-    """
+    """Submit a debit by Bacs; days later `_hear` of it."""
+    # Source: https://docs.stripe.com/payments/payment-methods/bacs-debit#timing
     permit = mandate.of(world, method["id"])
     if permit is None or permit["status"] == "inactive":
         return _refuse(world, intent, method, NO_MANDATE), NO_MANDATE
-    days = DEBIT_DAYS if permit["status"] == "active" else FIRST_DEBIT_DAYS
+    days = _DEBIT_DAYS if permit["status"] == "active" else _FIRST_DEBIT_DAYS
     due = fees.business_days_after(world.now, days)
     expected = datetime.fromtimestamp(due, UTC).date().isoformat()
     begun = charge.begin(world, intent, method, permit, expected=expected)
@@ -150,10 +154,8 @@ def _debit(world: World, intent: Doc, method: Doc) -> tuple[Doc, Decline | None]
 
 @job("debit.due")
 def _hear(world: World, ident: str) -> None:
-    """Learn from the bank how a debit ended; without a mandate none succeeds.
-
-    Source: https://docs.stripe.com/payments/bacs-debit/accept-a-payment#testing
-    """
+    """Learn from the bank how a debit ended; without a mandate none succeeds."""
+    # Source: https://docs.stripe.com/payments/bacs-debit/accept-a-payment#testing
     intent = world.get("payment_intent", ident)
     if intent["status"] != "processing":
         return
@@ -163,23 +165,31 @@ def _hear(world: World, ident: str) -> None:
     live = permit is not None and permit["status"] != "inactive"
     failure = account_of(method).failure if live else UNAUTHORIZED
     if failure is None:
-        intent = _succeed(world, intent, method, charge.finish(world, begun))
+        intent = _paid(world, intent, method, charge.finish(world, begun))
     else:
         intent = _refuse(world, intent, method, failure, begun)
         if failure is UNAUTHORIZED:
             mandate.revoke(world, method["id"], failure.code)
-    told(world, intent)
+    _told(world, intent)
 
 
-def _succeed(world: World, intent: Doc, method: Doc, taken: Doc) -> Doc:
-    fields = {
-        "amount_received": intent["amount"],
-        "last_payment_error": None,
-        "latest_charge": taken["id"],
-        "next_action": None,
-        "payment_method": method["id"],
-        "status": "succeeded",
-    }
+def _take(world: World, intent: Doc, method: Doc) -> Doc:
+    """Charge a card; or keep the means of payment, which only then is the customer's."""
+    # Source: https://docs.stripe.com/payments/save-and-reuse
+    if intent["object"] != _SETUP:
+        return _paid(world, intent, method, charge.succeed(world, intent, method))
+    if intent["customer"]:
+        method = attach(world, method, intent["customer"])
+    permit = mandate.of(world, method["id"])
+    fields = {"last_setup_error": None, "mandate": permit and permit["id"]}
+    fields |= {"next_action": None, "payment_method": method["id"], "status": "succeeded"}
+    return world.change(intent, fields, event="setup_intent.succeeded")
+
+
+def _paid(world: World, intent: Doc, method: Doc, taken: Doc) -> Doc:
+    fields = {"last_payment_error": None, "latest_charge": taken["id"]}
+    fields |= {"next_action": None, "payment_method": method["id"], "status": "succeeded"}
+    fields |= {"amount_received": intent["amount"]}
     return world.change(intent, fields, event="payment_intent.succeeded")
 
 
@@ -191,13 +201,15 @@ def _refuse(
     No charge was made if the cardholder failed to authenticate, or there was no mandate to use.
 
     Source: https://docs.stripe.com/declines
+    Source: https://docs.stripe.com/error-codes
     """
-    error = error_of(decline, method)
-    fields: dict[str, Any] = {"status": "requires_payment_method"}
-    fields |= {"next_action": None, "payment_method": None}
-    if decline.decline_code or begun is not None:
+    name, event = _REFUSED[intent["object"]]
+    error: Doc = {"code": decline.code, "message": decline.message, "payment_method": method}
+    error["type"] = "card_error" if decline.decline_code else "invalid_request_error"
+    error |= {"decline_code": decline.decline_code} if decline.decline_code else {}
+    fields: Doc = {"status": "requires_payment_method", "next_action": None}
+    fields |= {"payment_method": None, name: error}
+    if intent["object"] != _SETUP and (decline.decline_code or begun is not None):
         failed = charge.fail(world, intent, method, decline, begun)
-        error |= {"charge": failed["id"]}
-        fields |= {"latest_charge": failed["id"]}
-    fields |= {"last_payment_error": error}
-    return world.change(intent, fields, event="payment_intent.payment_failed")
+        error["charge"] = fields["latest_charge"] = failed["id"]
+    return world.change(intent, fields, event=event)

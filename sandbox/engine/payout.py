@@ -8,10 +8,8 @@ from collections import defaultdict
 from typing import Any, Final
 
 from sandbox.engine import balance, fees
-from sandbox.engine.account import account
 from sandbox.errors import invalid
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World, job
+from sandbox.kernel.world import Doc, World, job
 
 _HOUR: Final = 3600
 _BANK: Final = "ba_1LocalStripe0000000000"
@@ -95,22 +93,18 @@ def fail(world: World, payout: Doc, code: str = "account_closed") -> Doc:
 
 @job("payout.daily")
 def _daily(world: World, moment: str) -> None:
-    """Pay out today, and see to the next business day.
-
-    Source: https://docs.stripe.com/payouts#payout-schedule
-    """
+    """Pay out today, and see to the next business day."""
+    # Source: https://docs.stripe.com/payouts#payout-schedule
     if world.store.setting("payouts", 0) == int(moment):
-        if account(world)["payouts_enabled"]:
+        if balance.account(world)["payouts_enabled"]:
             pay_out(world)
         schedule(world, on=1)
 
 
 @job("payout.due")
 def _look(world: World, ident: str) -> None:
-    """Submit a payout and say what is in it; on its day, let it arrive.
-
-    Source: https://docs.stripe.com/api/payouts/object#payout_object-status
-    """
+    """Submit a payout and say what is in it; on its day, let it arrive."""
+    # Source: https://docs.stripe.com/api/payouts/object#payout_object-status
     payout = world.get("payout", ident)
     if payout["status"] == "pending":
         payout = world.change(payout, {"status": "in_transit"}, event="payout.updated")

@@ -6,8 +6,7 @@ from sandbox.engine.renewal import renew
 from sandbox.engine.subscription import ENDED, period_ends
 from sandbox.errors import StripeError
 from sandbox.kernel.ids import token
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World, job
+from sandbox.kernel.world import Doc, World, job
 
 Change = Callable[[], Doc]
 
@@ -38,10 +37,8 @@ def preview(world: World, change: Change) -> Doc:
 
 @job("subscription.upcoming")
 def _announce(world: World, ident: str) -> None:
-    """Tell of a renewal some days before: an invoice that does not exist yet, so without an id.
-
-    Source: https://docs.stripe.com/billing/subscriptions/webhooks#renewals
-    """
+    """Tell of a renewal some days before: an invoice that does not exist yet, so without an id."""
+    # Source: https://docs.stripe.com/billing/subscriptions/webhooks#renewals
     subscription = world.get("subscription", ident)
     paused = (subscription["pause_collection"] or {}).get("behavior")
     if subscription["status"] in {"active", "trialing", "past_due"} and paused is None:

@@ -10,8 +10,7 @@ from typing import Any
 
 from sandbox.engine import discounts, lines
 from sandbox.engine.periods import period_around, share
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World
+from sandbox.kernel.world import Doc, World
 
 _ITEM = "parent.subscription_item_details.subscription_item"
 _WAITING = "parent.subscription_details.subscription_item"

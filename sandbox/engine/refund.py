@@ -5,8 +5,7 @@ from typing import Any, Final
 
 from sandbox.engine import balance, dispute, fees
 from sandbox.errors import invalid
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World, job
+from sandbox.kernel.world import Doc, World, job
 
 _BUSINESS_DAYS: Final = 3  # of a refund that is not at once
 # Test cards whose refunds take days, and fail after they had succeeded.
@@ -89,10 +88,8 @@ def cancel(world: World, made: Doc) -> Doc:
 
 @job("refund.due")
 def _look(world: World, ident: str) -> None:
-    """Let a refund that was on its way arrive, or one by the card that fails come back.
-
-    Source: https://docs.stripe.com/testing#refunds
-    """
+    """Let a refund that was on its way arrive, or one by the card that fails come back."""
+    # Source: https://docs.stripe.com/testing#refunds
     made = world.get("refund", ident)
     if made["status"] == "pending":
         _arrive(world, made)
@@ -101,10 +98,8 @@ def _look(world: World, ident: str) -> None:
 
 
 def _allowed(world: World, charge: Doc, amount: int | None) -> int:
-    """Return how much to refund; during a dispute, nothing.
-
-    Source: https://docs.stripe.com/disputes/how-disputes-work#receive-a-dispute
-    """
+    """Return how much to refund; during a dispute, nothing."""
+    # Source: https://docs.stripe.com/disputes/how-disputes-work#receive-a-dispute
     if charge["status"] != "succeeded" or charge["balance_transaction"] is None:
         raise invalid(f"Charge {charge['id']} cannot be refunded yet.", param="charge")
     disputes = world.store.find("dispute", {"charge": charge["id"]})
@@ -149,10 +144,8 @@ def _booking(world: World, doc: Doc) -> Doc:
 
 
 def _arrive(world: World, made: Doc) -> Doc:
-    """Say that the money is on its way to the payer, with the reference to find it by.
-
-    Source: https://docs.stripe.com/refunds#tracing-refunds
-    """
+    """Say that the money is on its way to the payer, with the reference to find it by."""
+    # Source: https://docs.stripe.com/refunds#tracing-refunds
     fields: dict[str, Any] = {"status": "succeeded"}
     if "card" in made.get("destination_details", {}):
         arrived = {"reference": "8888888888888888", "reference_status": "available"}

@@ -14,8 +14,7 @@ from sandbox.engine.subscription import (
     period_ends,
     with_items,
 )
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World, job
+from sandbox.kernel.world import Doc, World, job
 
 
 @job("subscription.due")
@@ -55,10 +54,8 @@ def _give_up(world: World, ident: str) -> None:
 
 @job("subscription.trial_ends")
 def _tell_of_trial(world: World, ident: str) -> None:
-    """Say three days before that a trial ends, or at once of a shorter one.
-
-    Source: https://docs.stripe.com/billing/subscriptions/trials
-    """
+    """Say three days before that a trial ends, or at once of a shorter one."""
+    # Source: https://docs.stripe.com/billing/subscriptions/trials
     subscription = world.get("subscription", ident)
     if subscription["status"] == "trialing":
         world.emit("customer.subscription.trial_will_end", subscription)
@@ -66,10 +63,8 @@ def _tell_of_trial(world: World, ident: str) -> None:
 
 @job("subscription.resumes")
 def _collect_again(world: World, ident: str) -> None:
-    """End a pause of collection at the moment that was set for it.
-
-    Source: https://docs.stripe.com/billing/subscriptions/pause-payment
-    """
+    """End a pause of collection at the moment that was set for it."""
+    # Source: https://docs.stripe.com/billing/subscriptions/pause-payment
     subscription = world.get("subscription", ident)
     pause = subscription["pause_collection"] or {}
     if subscription["status"] not in ENDED and pause.get("resumes_at") == world.now:
@@ -120,10 +115,8 @@ def _next_period(world: World, item: Doc, anchor: int) -> Doc:
 
 
 def _held_back(world: World, subscription: Doc, bill: Doc) -> Doc:
-    """Do not collect a renewal while collection is paused, or after every retry has failed.
-
-    Source: https://docs.stripe.com/billing/subscriptions/pause-payment
-    """
+    """Do not collect a renewal while collection is paused, or after every retry has failed."""
+    # Source: https://docs.stripe.com/billing/subscriptions/pause-payment
     match (subscription["pause_collection"] or {}).get("behavior"):
         case "void":
             bill = invoice.void(world, invoice.finalize(world, bill))
@@ -137,10 +130,8 @@ def _held_back(world: World, subscription: Doc, bill: Doc) -> Doc:
 
 
 def _end_trial(world: World, subscription: Doc) -> None:
-    """Let the first paid period begin; without a way to pay, do as the subscription says.
-
-    Source: https://docs.stripe.com/billing/subscriptions/trials#create-free-trials-without-payment
-    """
+    """Let the first paid period begin; without a way to pay, do as the subscription says."""
+    # Source: https://docs.stripe.com/billing/subscriptions/trials#create-free-trials-without-payment
     lacking = subscription["trial_settings"]["end_behavior"]["missing_payment_method"]
     customer = world.get("customer", subscription["customer"])
     if method_of(subscription, customer) is not None or lacking == "create_invoice":

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sandbox.engine import discounts, invoice, lines, proration
+from sandbox.engine import discounts, invoice, lines
 from sandbox.engine.periods import period_around, period_end
 from sandbox.kernel.ids import new_id
 from sandbox.kernel.paging import as_list
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World
+from sandbox.kernel.world import Doc, World
 
 ENDED: Final = frozenset({"canceled", "incomplete_expired"})
 AFTER_RETRIES: Final = ("canceled", "unpaid", "past_due")  # the setting is a number
@@ -264,36 +263,19 @@ def retries_are_over(world: World, bill: Doc) -> None:
 
 
 def end(
-    world: World,
-    subscription: Doc,
-    *,
-    reason: str | None,
-    prorate: bool = False,
-    invoice_now: bool = False,
-    said: Mapping[str, Any] | None = None,
+    world: World, subscription: Doc, *, reason: str | None, said: Mapping[str, Any] | None = None
 ) -> Doc:
     """Cancel a subscription at this moment; what it still owes is no longer collected.
 
-    Returns:
-        The subscription; a last invoice, if one was asked for, is a draft to be finalized.
-
     Source: https://docs.stripe.com/billing/subscriptions/cancel
     """
-    fields: dict[str, Any] = {}
     for bill in world.store.find("invoice", {_LINK: subscription["id"]}):
         if bill["status"] in {"draft", "open"}:
             invoice.stop_collecting(world, bill)
-    if prorate:
-        proration.credit(world, subscription, items_of(subscription), world.now)
-    if invoice_now:
-        period = (items_of(subscription)[0]["current_period_start"], world.now)
-        last = invoice.bill(world, subscription, "subscription_update", period, [])
-        fields["latest_invoice"] = last["id"]
-    fields |= {
+    details = {**(said or {}), "reason": reason}
+    fields = {
         "canceled_at": subscription["canceled_at"] or world.now,
-        "cancellation_details": subscription["cancellation_details"]
-        | (said or {})
-        | {"reason": reason},
+        "cancellation_details": subscription["cancellation_details"] | details,
         "ended_at": world.now,
         "status": "canceled",
     }

@@ -7,8 +7,9 @@ from typing import Any, Final
 from sandbox.contract.operations import operations
 from sandbox.errors import lacking, not_simulated
 from sandbox.kernel.metadata import merged
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World
+from sandbox.kernel.world import Doc, World
+
+__all__ = ["Call", "Doc", "World", "operation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class Call:
     def id(self) -> str:
         """The id in the path."""
         return next(iter(self.ids.values()))
+
+    def named(self, world: World, name: str) -> Doc:
+        """Return the resource that a param refers to, which must be given: both have one name."""
+        self.need(name)
+        return world.get(name, self.params[name], param=name, status=400)
 
     def need(self, *names: str) -> None:
         """Refuse a call that lacks a param which Stripe's types leave optional."""

@@ -139,10 +139,8 @@ def _refusal(error: StripeError, request_id: str) -> Reply:
 
 
 def _check_key(authorization: str) -> None:
-    """Let in test keys only.
-
-    Source: https://docs.stripe.com/api/authentication
-    """
+    """Let in test keys only."""
+    # Source: https://docs.stripe.com/api/authentication
     key = authorization.removeprefix("Bearer ").strip()
     if key.startswith(("sk_live_", "rk_live_")):
         raise unauthorized(

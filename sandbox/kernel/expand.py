@@ -7,8 +7,7 @@ from typing import Any
 
 from sandbox.contract.resources import held
 from sandbox.errors import invalid, not_simulated
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import World
+from sandbox.kernel.world import Doc, World
 
 _DEEPEST = 4  # `data.` counts: Stripe refuses data.payments.data.payment.charge
 

@@ -110,10 +110,11 @@ class Store:
         """Return what belongs to `parent`, oldest first."""
         return self.find(name, clauses=[("parent = ?", parent)], newest_first=False)
 
-    def parent(self, ident: str) -> str:
-        """Return the id of what a document belongs to; empty if to nothing."""
-        row = self.db.execute("SELECT parent FROM object WHERE id = ?", (ident,)).fetchone()
-        return row[0] if row else ""
+    def owner(self, doc: Doc) -> Doc:
+        """Return what a document belongs to; an empty one if to nothing."""
+        sql = "SELECT doc FROM object WHERE id = (SELECT parent FROM object WHERE id = ?)"
+        row = self.db.execute(sql, (doc["id"],)).fetchone()
+        return json.loads(row[0]) if row else {}
 
     def adopt(self, idents: Iterable[str], parent: str) -> None:
         """Let documents belong to `parent` from now on."""
@@ -133,6 +134,12 @@ class Store:
         """Return how many objects there are of each type."""
         sql = "SELECT type, count(*) FROM object WHERE deleted = 0 GROUP BY type"
         return dict(self.db.execute(sql).fetchall())
+
+    def next_job(self, clock: str, by: int) -> tuple[int, int, str, str] | None:
+        """Return what falls due first by a clock: its number, its moment, its kind, its subject."""
+        sql = "SELECT seq, run_at, kind, subject FROM job WHERE clock = ? AND run_at <= ?"
+        found = self.db.execute(f"{sql} ORDER BY run_at, seq LIMIT 1", (clock, by)).fetchone()
+        return tuple(found) if found else None
 
     def clear(self, *, keep_endpoints: bool) -> None:
         """Forget everything, the webhook endpoints only if asked."""

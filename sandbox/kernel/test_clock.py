@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sandbox.kernel.store import Doc
-from sandbox.kernel.world import JOBS, World, job
+from sandbox.kernel.world import JOBS, Doc, World, job
 
 NAME: Final = "test_helpers.test_clock"
 
@@ -43,10 +42,7 @@ def _run(world: World, ident: str) -> None:
     """Do what falls due on the way, in order, each at its own moment."""
     clock = world.get(NAME, ident)
     goal = clock["status_details"]["advancing"]["target_frozen_time"]
-    sql = "SELECT seq, run_at, kind, subject FROM job WHERE clock = ? AND run_at <= ?"
-    while row := world.store.db.execute(
-        f"{sql} ORDER BY run_at, seq LIMIT 1", (ident, goal)
-    ).fetchone():
+    while row := world.store.next_job(ident, goal):
         seq, moment, kind, subject = row
         world.store.db.execute("DELETE FROM job WHERE seq = ?", (seq,))
         with world.clock.standing_at(moment, ident):

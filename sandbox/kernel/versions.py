@@ -33,10 +33,8 @@ def as_of(store: Store, event: Doc, version: str) -> Doc:
 
 
 def _thin(event: Doc) -> Doc:
-    """Say only what to look at.
-
-    Source: https://docs.stripe.com/event-destinations#thin-events
-    """
+    """Say only what to look at."""
+    # Source: https://docs.stripe.com/event-destinations#thin-events
     doc = event["data"]["object"]
     kind, ident = doc["object"], doc.get("id", "")
     return {

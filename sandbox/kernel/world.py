@@ -21,6 +21,8 @@ from sandbox.kernel.faults import Faults
 from sandbox.kernel.ids import new_id
 from sandbox.kernel.store import Doc, Store
 
+__all__ = ["JOBS", "Doc", "Job", "World", "job"]
+
 logger = logging.getLogger(__name__)
 
 Job = Callable[["World", str], None]
@@ -166,8 +168,7 @@ class World:
 
     def _run_next(self, *, by: int) -> bool:
         with self.lock:
-            sql = "SELECT seq, run_at, kind, subject FROM job WHERE clock = '' AND run_at <= ?"
-            row = self.store.db.execute(f"{sql} ORDER BY run_at, seq LIMIT 1", (by,)).fetchone()
+            row = self.store.next_job("", by)
             if row is None:
                 return False
             seq, moment, kind, subject = row

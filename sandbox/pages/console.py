@@ -10,9 +10,8 @@ from starlette.routing import Route
 from sandbox.engine.dispute import NEXT
 from sandbox.kernel.deliveries import MODES
 from sandbox.kernel.faults import FAULTS
-from sandbox.kernel.store import Doc
 from sandbox.kernel.versions import OLDER
-from sandbox.kernel.world import World
+from sandbox.kernel.world import Doc, World
 from sandbox.pages.control import SETTINGS, state
 from sandbox.pages.render import page
 
@@ -38,7 +37,11 @@ def routes(world: World) -> list[Route]:
             values = {
                 "endpoints": world.store.find("webhook_endpoint"),
                 "events": [_event(world, each) for each in world.store.find("event", limit=_SHOWN)],
-                "money": [_movable(each) for name in _LEVERS for each in _newest(world, name)],
+                "money": [
+                    _movable(each)
+                    for name in _LEVERS
+                    for each in world.store.find(name, limit=_EACH)
+                ],
                 "now": _when(world.now),
                 "state": state(world),
                 "told": dict(request.query_params),
@@ -47,10 +50,6 @@ def routes(world: World) -> list[Route]:
         return page("console.html", 200, **values, **lists)
 
     return [Route("/", show)]
-
-
-def _newest(world: World, name: str) -> list[Doc]:
-    return world.store.find(name, limit=_EACH)
 
 
 def _movable(doc: Doc) -> dict[str, Any]:

@@ -13,14 +13,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from sandbox.api.webhook_endpoints import roll_secret
-from sandbox.engine import account, balance, dispute, mandate, method, payout, refund
+from sandbox.api.events import roll_secret
+from sandbox.engine import balance, dispute, mandate, method, payout, refund
 from sandbox.errors import StripeError
 from sandbox.kernel.deliveries import MODES
 from sandbox.kernel.faults import FAULTS, Fault
-from sandbox.kernel.store import Doc
 from sandbox.kernel.versions import OLDER
-from sandbox.kernel.world import World
+from sandbox.kernel.world import Doc, World
 from sandbox.pages.render import Given, given
 
 _DAY = 24 * 3600
@@ -156,7 +155,7 @@ SETTINGS: Final[dict[str, tuple[int, str]]] = {
 }
 _ACTS: Final[dict[str, Callable[[World, str, int], None]]] = {
     "payouts": lambda world, _, on: payout.schedule(world, on),
-    "payouts_enabled": lambda world, _, on: account.set_payouts_enabled(world, on),
+    "payouts_enabled": lambda world, _, on: balance.set_payouts_enabled(world, on),
 }
 LEVERS: Final[dict[str, Lever]] = {
     "advance": advance,

@@ -5,16 +5,15 @@ No real card or account number is accepted or kept.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
-from sandbox.engine.bank import ACCOUNTS, SORT_CODE
-from sandbox.engine.cards import CARDS
 from sandbox.engine.checkout import Payer
-from sandbox.engine.method import Instrument
+from sandbox.engine.instruments import ACCOUNTS, CARDS, SORT_CODE, Instrument
+from sandbox.pages.render import Form
 
 _CENTURY = 2000
 _MONTHS = 12
 _LISTED = "Use one of the test {0}s listed on this page: no real {0} is accepted or kept."
-Form = dict[str, str]
 
 
 def kind_of(form: Form, offered: list[str]) -> str:
@@ -49,9 +48,11 @@ def payer(form: Form, kind: str, now: int) -> Payer:
     )
 
 
-def next_year(now: int) -> int:
-    """Return two digits of a year in which no test card has expired."""
-    return datetime.fromtimestamp(now, UTC).year % 100 + 3
+def shown(form: Form, errors: dict[str, str], offered: list[str], now: int) -> dict[str, Any]:
+    """Return what every page that asks how to pay shows."""
+    year = datetime.fromtimestamp(now, UTC).year % 100 + 3  # in which no test card has expired
+    kind = kind_of(form, offered)
+    return {"form": form, "errors": errors, "offered": offered, "kind": kind, "next_year": year}
 
 
 def _card_problems(form: Form, now: int) -> dict[str, str]:
@@ -66,10 +67,8 @@ def _card_problems(form: Form, now: int) -> dict[str, str]:
 
 
 def _account_problems(form: Form) -> dict[str, str]:
-    """Refuse what the page can see at once, without asking a bank.
-
-    Source: https://docs.stripe.com/payments/bacs-debit/mandate-collection-requirements
-    """
+    """Refuse what the page can see at once, without asking a bank."""
+    # Source: https://docs.stripe.com/payments/bacs-debit/mandate-collection-requirements
     found = {}
     account = ACCOUNTS.get(_digits(form, "number"))
     if _digits(form, "sort_code") != SORT_CODE or account is None:

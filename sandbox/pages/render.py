@@ -1,19 +1,24 @@
 """Pages and their addresses: templates are autoescaped, and an unknown name in one is an error."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
 
-from sandbox.engine.bank import ACCOUNTS
-from sandbox.engine.cards import CARDS
+from sandbox.engine.instruments import ACCOUNTS, CARDS
+from sandbox.kernel.world import World
 
 Given = dict[str, Any]
+Form = dict[str, str]
+Answer = Callable[..., Response]
 
 _TEMPLATES = Environment(
     autoescape=True,
@@ -38,6 +43,36 @@ def day(moment: int) -> str:
 def page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Return a rendered page."""
     return HTMLResponse(_TEMPLATES.get_template(template).render(**values), status)
+
+
+def closed(status: int, heading: str, text: str) -> HTMLResponse:
+    """Return a page on which nothing can be done."""
+    return page("closed.html", status, heading=heading, text=text)
+
+
+def onward(address: str) -> RedirectResponse:
+    """Send a browser on after its form."""
+    return RedirectResponse(address, 303)
+
+
+def door(world: World, address: str, answer: Answer) -> Route:
+    """Return the way to a page and to its form.
+
+    `answer` has the world to itself; it is given the key in the address, what was filled in, and
+    whether that was posted.
+    """
+
+    def alone(form: Form, *, posted: bool) -> Response:
+        with world.lock:
+            world.run_due()
+            return answer(world, form.pop("key"), form, posted=posted)
+
+    async def endpoint(request: Request) -> Response:
+        asked = dict(request.query_params) | await given(request)
+        form = {name: str(value).strip() for name, value in asked.items()}
+        return await run_in_threadpool(alone, form, posted=request.method == "POST")
+
+    return Route(address, endpoint, methods=["GET", "POST"])
 
 
 async def given(request: Request) -> Given:

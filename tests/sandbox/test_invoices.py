@@ -92,12 +92,7 @@ def test_a_refused_payment_is_answered_402_and_was_tried_all_the_same(
     assert kinds(api)["invoice.payment_failed"] == kinds(api)["charge.failed"] == 1
 
 
-def test_an_invoice_may_be_paid_elsewhere_voided_or_given_up(
-    api: Any, owe: Callable[..., Any]
-) -> None:
-    elsewhere = api.invoices.pay(owe().id, {"paid_out_of_band": True})
-    assert (elsewhere.status, elsewhere.amount_remaining) == ("paid", 0)
-    assert elsewhere.amount_paid_off_stripe == 1500
+def test_an_invoice_may_be_voided_or_given_up(api: Any, owe: Callable[..., Any]) -> None:
     void = api.invoices.void_invoice(owe().id)
     assert (void.status, api.payment_intents.list().data[0].status) == ("void", "canceled")
     lost = api.invoices.mark_uncollectible(owe().id)
@@ -105,8 +100,7 @@ def test_an_invoice_may_be_paid_elsewhere_voided_or_given_up(
     assert (lost.status, reason) == ("uncollectible", "user_forgiven")
     assert api.charges.list().data == []
     seen = kinds(api)
-    names = ("invoice.paid", "invoice.voided", "invoice.marked_uncollectible")
-    assert [seen[name] for name in names] == [1, 1, 1]
+    assert (seen["invoice.voided"], seen["invoice.marked_uncollectible"]) == (1, 1)
     (asked,) = api.invoice_payments.list({"invoice": void.id}).data
     assert asked.status == "canceled"
 
@@ -235,8 +229,6 @@ def test_a_code_is_refused_when_used_up_expired_off_or_for_somebody_else(
     promotion = {"promotion": {"type": "coupon", "coupon": ident}}
     other = api.customers.create().id
     codes: dict[str, Any] = {
-        "prior transactions": {"restrictions": {"first_time_transaction": True}},
-        "minimum": {"restrictions": {"minimum_amount": 5000, "minimum_amount_currency": "gbp"}},
         "another customer": {"customer": other},
         "inactive": {"active": False},
     }

@@ -1,4 +1,4 @@
-"""The customer portal: a new means of payment, an end, a change of mind, and a way back."""
+"""The customer portal: a new means of payment, and a way back."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,12 +11,10 @@ from tests.sandbox.conftest import CARD, DECLINED, Local
 ASKS = "4000002760003155"
 BACK, DONE = "http://paper.test/account", "http://paper.test/done"
 Enter = Callable[..., Any]
-NEW_CARD = {
-    "act": "payment_method_update", "number": CARD, "expiry": "12/40", "cvc": "123", "name": "Ada",
-}  # fmt: skip
+NEW_CARD = {"number": CARD, "expiry": "12/40", "cvc": "123", "name": "Ada"}
 ACCOUNT = {
-    "act": "payment_method_update", "by": "bacs_debit", "number": "00012345", "name": "Ada",
-    "sort_code": "108800", "line1": "1 High St", "postal_code": "CR0 1BD", "agreed": "yes",
+    "by": "bacs_debit", "number": "00012345", "name": "Ada", "sort_code": "108800",
+    "line1": "1 High St", "postal_code": "CR0 1BD", "agreed": "yes",
 }  # fmt: skip
 
 
@@ -29,8 +27,6 @@ def enter(api: Any) -> Enter:
         if flow:
             after = {"type": "redirect", "redirect": {"return_url": DONE}}
             params["flow_data"] = {"type": flow, "after_completion": after}
-            if flow == "subscription_cancel":
-                params["flow_data"][flow] = {"subscription": subscription.id}
         return api.billing_portal.sessions.create(params)
 
     return go_in
@@ -119,46 +115,6 @@ def test_an_account_with_a_new_mandate_takes_over_from_a_card(
     assert api.mandates.retrieve(setup.mandate).status == "active"
 
 
-def test_a_subscription_ends_with_its_period_for_a_reason_and_one_may_think_again(
-    api: Any, local: Local, subscribe: Any, enter: Enter
-) -> None:
-    subscription = subscribe()
-    session = enter(subscription)
-    told = {"subscription": subscription.id, "feedback": "too_expensive", "comment": "Sorry"}
-    local.http.post(session.url, data=told | {"act": "subscription_cancel"})
-    ending = api.subscriptions.retrieve(subscription.id)
-    assert ending.cancel_at_period_end
-    assert ending.cancel_at == ending["items"].data[0].current_period_end
-    said = ending.cancellation_details
-    assert (said.reason, said.feedback) == ("cancellation_requested", "too_expensive")
-    assert "Do not cancel" in local.http.get(session.url).text
-
-    local.http.post(session.url, data=told | {"act": "subscription_resume"})
-
-    again = api.subscriptions.retrieve(subscription.id)
-    assert (again.cancel_at, again.canceled_at, again.cancel_at_period_end) == (None, None, False)
-    assert again.cancellation_details.reason is None
-    local.advance(days=32)
-    assert api.subscriptions.retrieve(subscription.id).status == "active"
-
-
-def test_a_flow_does_the_one_thing_it_is_for_and_leads_back(
-    api: Any, local: Local, subscribe: Any, enter: Enter
-) -> None:
-    subscription = subscribe()
-    features = {"subscription_cancel": {"enabled": True, "mode": "immediately"}}
-    using = api.billing_portal.configurations.create({"features": features}).id
-    session = enter(subscription, "subscription_cancel", configuration=using)
-    assert "It ends at once." in local.http.get(session.url).text
-    assert local.http.post(session.url, data=NEW_CARD).status_code == 402
-    told = {"subscription": subscription.id, "act": "subscription_cancel"}
-    local.http.post(session.url, data=told)
-    assert api.subscriptions.retrieve(subscription.id).status == "canceled"
-    assert local.http.get(session.url).headers["location"] == DONE
-    with pytest.raises(stripe.InvalidRequestError, match="No such subscription"):
-        enter(subscription, "subscription_cancel", configuration=using)
-
-
 def test_what_is_not_enabled_is_neither_shown_nor_done(
     api: Any, local: Local, subscribe: Any, enter: Enter
 ) -> None:
@@ -168,9 +124,9 @@ def test_what_is_not_enabled_is_neither_shown_nor_done(
     assert made.features.subscription_cancel.enabled is False
     session = enter(subscription, configuration=made.id)
     assert "Means of payment" not in local.http.get(session.url).text
-    told = {"subscription": subscription.id, "act": "subscription_cancel"}
-    assert local.http.post(session.url, data=told).status_code == 402
-    assert api.subscriptions.retrieve(subscription.id).cancel_at is None
+    assert local.http.post(session.url, data=NEW_CARD).status_code == 402
+    [kept] = api.payment_methods.list({"customer": subscription.customer}).data
+    assert kept.id == subscription.default_payment_method
     with pytest.raises(stripe.InvalidRequestError, match="feature is disabled"):
         enter(subscription, "payment_method_update", configuration=made.id)
     changed = api.billing_portal.configurations.update(
