@@ -1,0 +1,68 @@
+"""An upgrade loses nothing, and the release before it can go on writing while it is under way."""
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from fastapi.testclient import TestClient
+
+from billing.context import Context
+from billing.db import Database
+from billing.migrations import run
+from billing.reconciliation.compare import BEGINNING
+from billing.reconciliation.sweep import sweep
+from tests.billing.reconciliation.test_any_delivery import tell_a_story, what_we_know
+from tests.support.deliveries import deliver, work_off
+from tests.support.stripe import LocalStripe
+
+OLDEST = "0001"
+
+
+def columns(db: Database) -> dict[str, dict[str, Any]]:
+    """Return the columns of every table, by name."""
+    found = sa.inspect(db.engine)
+    return {
+        table: {column["name"]: column for column in found.get_columns(table)}
+        for table in found.get_table_names()
+    }
+
+
+def go_back(db: Database) -> None:
+    """Make the database one of the oldest release's."""
+    url = db.url.render_as_string(hide_password=False)
+    command.downgrade(run._config(url), OLDEST)
+
+
+def test_an_older_database_with_a_life_in_it_is_brought_up_to_date_and_agrees_with_stripe(
+    context: Context, client: TestClient, stripe: LocalStripe
+) -> None:
+    deliver(client, context, tell_a_story(context, stripe))
+    known = what_we_know(context)
+    go_back(context.db)
+    with context.db.engine.begin() as connection:  # as if the older release still owed it all
+        connection.exec_driver_sql("UPDATE stripe_event SET state = 'ready', attempts = 0")
+
+    run.upgrade(context.db.url.render_as_string(hide_password=False))
+    work_off(context)
+
+    assert what_we_know(context) == known
+    assert sweep(context, since=BEGINNING, apply=False).in_words()[-1] == "no difference"
+    with pytest.raises(sa.exc.DatabaseError, match="append-only"), context.db.unit_of_work() as s:
+        s.execute(sa.text("UPDATE posting SET amount = 0"))
+
+
+def test_the_release_before_can_write_to_a_database_of_this_one(db: Database) -> None:
+    now = columns(db)
+    go_back(db)
+    before = columns(db)
+
+    assert before.keys() - now.keys() == set()
+    for table, known in before.items():
+        assert known.keys() - now[table].keys() == set(), table
+        needed = {
+            name
+            for name, column in now[table].items()
+            if name not in known and not column["nullable"] and column["default"] is None
+        }
+        assert needed == set(), table
