@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from webhooks.event import MalformedError, id_in, read
+from webhooks.event import Event, MalformedError, id_in, read
 
 EVENT: dict[str, Any] = {
     "id": "evt_1",
@@ -108,3 +108,55 @@ def test_an_id_is_found_in_a_name_or_in_the_whole_object() -> None:
 @pytest.mark.parametrize("nothing", [None, 5, [], {}, {"id": 5}, "no id"])
 def test_where_there_is_no_id_none_is_found(nothing: object) -> None:
     assert id_in(nothing) == ""
+
+
+THIN = {
+    "id": "evt_test_65UiV5",
+    "object": "v2.core.event",
+    "type": "v1.charge.updated",
+    "livemode": True,
+    "created": "2026-11-23T10:00:00.000Z",
+    "related_object": {"id": "ch_1", "type": "charge", "url": "/v1/charges/ch_1"},
+}
+
+
+def test_a_thin_event_is_read_like_the_others() -> None:
+    said = read(json.dumps(THIN).encode())
+
+    assert said == Event(
+        id="evt_test_65UiV5",
+        type="charge.updated",
+        account="",
+        livemode=True,
+        api_version="",
+        created=datetime(2026, 11, 23, 10, 0, tzinfo=UTC),
+        object_kind="charge",
+        object_id="ch_1",
+        data={"id": "ch_1", "object": "charge"},
+    )
+
+
+def test_a_thin_event_of_another_account_says_so() -> None:
+    said = read(json.dumps({**THIN, "context": "acct_1/acct_2"}).encode())
+
+    assert said.account == "acct_1_acct_2"
+
+
+@pytest.mark.parametrize("created", ["", "yesterday", "2026-11-23", "0001-01-01T00:00:00+14:00"])
+def test_a_thin_event_without_a_usable_time_is_still_an_event(created: str) -> None:
+    assert read(json.dumps({**THIN, "created": created}).encode()).created is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [({"type": None}, "no type"), ({"context": 7}, "no account"), ({"id": ""}, "no id")],
+)
+def test_a_thin_event_that_cannot_be_named_is_refused(changed: dict[str, Any], reason: str) -> None:
+    with pytest.raises(MalformedError, match=reason):
+        read(json.dumps({**THIN, **changed}).encode())
+
+
+def test_a_thin_event_about_nothing_is_still_an_event() -> None:
+    said = read(json.dumps({**THIN, "related_object": None}).encode())
+
+    assert (said.object_kind, said.object_id) == ("", "")

@@ -4,11 +4,13 @@ import gzip
 import json
 import time
 import tracemalloc
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import anyio
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
@@ -17,9 +19,11 @@ from pydantic import SecretStr
 from billing.context import Context
 from billing.db import Database
 from billing.models import OwedState, StripeEvent, Task
+from billing.reconciliation import Subject
 from billing.settings import Settings
+from service.cli import serve
 from tests.webhooks.conftest import SECRET, Deliver, application, event_of, signed
-from webhooks import router
+from webhooks import dispatch, router
 from webhooks.router import MOST_BYTES, PATH
 
 BODY = json.dumps(event_of()).encode()
@@ -170,33 +174,180 @@ def test_a_body_of_unsaid_length_is_refused_once_it_is_too_big(door: TestClient)
     assert answer.headers["connection"] == "close"
 
 
-async def _drip(door: Any, *, count: int) -> tuple[int, int]:
-    """Speak to the door as a server would; return the status, and how much it read."""
-    read, said = 0, []
+Part = Mapping[str, Any]
 
-    async def receive() -> dict[str, Any]:
-        nonlocal read
-        read += 1
-        return {"type": "http.request", "body": b"x" * 65536, "more_body": read < count}
+
+async def _speak(door: Any, parts: Iterator[Part], *, signature: str = "") -> int | None:
+    """Speak to the door as a server would; return its answer's status. At the end, wait."""
+    said: list[Mapping[str, Any]] = []
+
+    async def receive() -> Part:
+        for part in parts:
+            return part
+        await anyio.sleep(60)
+        raise AssertionError("it waited for ever")
 
     async def send(message: Mapping[str, Any]) -> None:
         said.append(message)
 
-    await door({"type": "http", "method": "POST", "headers": [], "extensions": {}}, receive, send)
-    return said[0]["status"], read
+    headers = [(b"stripe-signature", signature.encode())]
+    scope = {"type": "http", "method": "POST", "headers": headers, "extensions": {}}
+    await door(scope, receive, send)
+    return said[0]["status"] if said else None
+
+
+def the_door(context: Context) -> Any:
+    return router.build(context).routes[0].app  # type: ignore[attr-defined]
+
+
+def part(body: bytes, *, more: bool) -> Part:
+    return {"type": "http.request", "body": body, "more_body": more}
 
 
 def test_of_a_hundred_megabytes_no_more_is_read_than_we_would_take(quiet: Context) -> None:
-    import anyio
-
-    door = router.build(quiet).routes[0].app  # type: ignore[attr-defined]
+    parts = [part(b"x" * 65536, more=True)] * 1600
+    left = iter(parts)
     tracemalloc.start()
-    status, read = anyio.run(lambda: _drip(door, count=1600))
+    status = anyio.run(lambda: _speak(the_door(quiet), left))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
-    assert (status, read) == (413, MOST_BYTES // 65536 + 1)
+    assert (status, len(list(left))) == (413, 1600 - MOST_BYTES // 65536 - 1)
     assert peak < 4 * MOST_BYTES
+
+
+def test_a_body_that_drips_is_given_up(quiet: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(router, "_PATIENCE", 0.05)
+    parts = iter([part(BODY[:10], more=True)])
+
+    assert anyio.run(lambda: _speak(the_door(quiet), parts)) == 408
+
+
+def test_who_hangs_up_half_way_is_not_answered_and_nothing_is_stored(
+    quiet: Context, db: Database
+) -> None:
+    parts = iter([part(BODY[:10], more=True), {"type": "http.disconnect"}])
+
+    assert anyio.run(lambda: _speak(the_door(quiet), parts)) is None
+    assert stored(db) == []
+
+
+def test_all_bodies_together_are_bounded_and_one_that_ends_makes_room(
+    quiet: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router, "MOST_IN_HAND", 3 * 1000)
+    monkeypatch.setattr(router, "_PATIENCE", 0.3)
+    door = the_door(quiet)
+    answers: list[int | None] = []
+
+    async def hold() -> None:
+        answers.append(await _speak(door, iter([part(b"x" * 1000, more=True)])))
+
+    async def crowd() -> None:
+        async with anyio.create_task_group() as group:
+            for _ in range(4):
+                group.start_soon(hold)
+        answers.append(await _speak(door, iter([part(b"x" * 3000, more=False)])))
+
+    anyio.run(crowd)
+    assert answers == [503, 408, 408, 408, 400]
+
+
+@contextmanager
+def locked(db: Database) -> Iterator[None]:
+    """Let nobody write an event for a while."""
+    with db.engine.connect() as holder, holder.begin():
+        if not db.is_sqlite:  # there, a transaction is enough
+            holder.exec_driver_sql("LOCK TABLE stripe_event IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+def test_nothing_is_answered_before_it_is_committed(
+    quiet: Context, db: Database, door: TestClient
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with locked(db):
+            answer = pool.submit(door.post, PATH, **signed(BODY))
+            with pytest.raises(TimeoutError):
+                answer.result(timeout=0.4)
+        assert answer.result(timeout=10).status_code == 200
+
+    assert stored(db) == [("", "evt_1", OwedState.READY, "")]
+
+
+def test_while_the_database_hangs_stripe_is_asked_to_keep_the_event(
+    quiet: Context, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router, "_PATIENCE", 0.2)
+    with TestClient(application(quiet)) as door:
+        with locked(db):
+            assert door.post(PATH, **signed(BODY)).status_code == 503
+        monkeypatch.setattr(router, "_PATIENCE", 15)
+        assert door.post(PATH, **signed(BODY)).status_code == 200
+
+    assert stored(db) == [("", "evt_1", OwedState.READY, "")]
+
+
+def test_a_stop_waits_longer_than_any_event_can_take() -> None:
+    assert router._PATIENCE < serve._GRACE
+
+
+def test_what_a_handler_cannot_bear_is_stored_all_the_same(
+    db: Database, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_event: object) -> Subject:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(dispatch, "HANDLERS", {"charge.updated": fail})
+
+    assert deliver(event_of("evt_1", "charge.updated")) == 200
+    assert stored(db) == [("", "evt_1", OwedState.READY, "")]
+
+
+def test_a_thin_event_is_stored_like_any_other(db: Database, deliver: Deliver) -> None:
+    thin = {
+        "id": "evt_test_65UiV5",
+        "object": "v2.core.event",
+        "type": "v1.invoice.paid",
+        "livemode": False,
+        "created": "2025-11-23T10:00:00.000Z",
+        "related_object": {"id": "in_1", "type": "invoice", "url": "/v1/invoices/in_1"},
+    }
+
+    assert deliver(thin) == 200
+    assert deliver({**thin, "id": "evt_2", "context": "acct_1/acct_2"}) == 200
+    with db.reading() as session:
+        ours, theirs = session.scalars(sa.select(StripeEvent).order_by(StripeEvent.id))
+    assert (ours.type, ours.object_id, ours.subject) == ("invoice.paid", "in_1", "invoice:in_1")
+    assert ours.created_at == datetime(2025, 11, 23, 10, 0, tzinfo=UTC)
+    assert (theirs.account, theirs.outcome) == (
+        "acct_1_acct_2",
+        "quarantined: account acct_1_acct_2",
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "status"),
+    [
+        (lambda: {"content": BODY}, 400),
+        (lambda: signed(BODY, secret=b"whsec_other"), 400),
+        (lambda: signed(BODY, secret=b""), 400),
+        (lambda: signed(BODY, at=time.time() - 400), 400),
+        (lambda: signed(BODY, at=time.time() + 400), 400),
+        (lambda: signed(b"{"), 400),
+        (lambda: signed(gzip.compress(BODY)), 400),
+        (lambda: signed(b" " * (MOST_BYTES + 1)), 413),
+        (lambda: signed(json.dumps(event_of("evt_2", "a.type.of.tomorrow")).encode()), 200),
+        (lambda: signed(json.dumps(event_of("evt_3", data={})).encode()), 200),
+        (lambda: signed(json.dumps(event_of("evt_4", livemode=True)).encode()), 200),
+        (lambda: signed(json.dumps(event_of("evt_5", account="acct_other")).encode()), 200),
+    ],
+)
+def test_only_what_is_not_stripes_or_no_event_is_refused(
+    what: Callable[[], dict[str, Any]], status: int, db: Database, door: TestClient
+) -> None:
+    assert door.post(PATH, **what()).status_code == status
+    assert len(stored(db)) == (1 if status == 200 else 0)
 
 
 def test_while_the_database_is_down_stripe_is_asked_to_keep_the_event(

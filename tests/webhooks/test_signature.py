@@ -12,6 +12,7 @@ from webhooks.signature import (
     check,
     secrets_of,
     sign,
+    signers,
 )
 
 OLD, NEW = b"whsec_old", b"whsec_new"
@@ -63,7 +64,7 @@ def test_an_older_signature_is_refused() -> None:
 
 
 def test_a_signature_from_the_future_is_refused_as_such() -> None:
-    with pytest.raises(FromTheFutureError):
+    with pytest.raises(FromTheFutureError, match=r"^the signature is from the future$"):
         check(sign(BODY, secret=OLD, at=NOW + 301), BODY, secrets=(OLD,), now=NOW)
 
 
@@ -122,7 +123,7 @@ def test_nobody_can_sign_with_an_empty_secret() -> None:
 def test_an_empty_secret_among_the_settings_is_refused(empty: str) -> None:
     settings = Settings(stripe_webhook_secrets=(SecretStr("whsec_1"), SecretStr(empty)))
 
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match=r"^BILLING_STRIPE_WEBHOOK_SECRETS: an empty "):
         secrets_of(settings)
 
 
@@ -138,3 +139,12 @@ def test_the_signature_is_compared_whole() -> None:
     assert refused(good[:-1]) == "no signature matches"
     assert refused(good + b"0") == "no signature matches"
     assert len(mac(good)) == 64
+
+
+def test_whoever_signed_is_found_at_any_time() -> None:
+    old, new = (sign(BODY, secret=secret, at=1) for secret in (OLD, NEW))
+
+    assert signers(old, BODY, [OLD, NEW]) == {OLD}
+    assert signers(old + b"," + new.partition(b",")[2], BODY, [OLD, NEW]) == {OLD, NEW}
+    assert signers(old, BODY + b" ", [OLD, NEW]) == set()
+    assert signers(b"no header", BODY, [OLD, NEW]) == set()
