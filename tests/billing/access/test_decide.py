@@ -38,6 +38,18 @@ def ask(
     return decide(facts, now=now, policy=Policy(limit))
 
 
+def test_every_reason_but_one_lets_the_reader_in_and_goes_by_one_word_outside() -> None:
+    assert {reason.value: reason.grants for reason in Reason} == {
+        "subscriber": True,
+        "comp": True,
+        "grace": True,
+        "provisional": True,
+        "metered": True,
+        "reread": True,
+        "limit_reached": False,
+    }
+
+
 @pytest.mark.parametrize(
     ("used", "read_before", "reason", "told", "remaining"),
     [
@@ -125,6 +137,13 @@ def test_the_answer_says_until_when_it_holds(
         ([right(COMP)], 0, False, "The paper has given you access until 24 November 2026."),
         ([right(COMP, -1, None)], 0, False, "The paper has given you access."),
         (
+            [right(COMP, -1, 1), right(COMP, -1, 3), right(COMP, -1, 2)],
+            0,
+            False,
+            "The paper has given you access until 26 November 2026.",
+        ),
+        ([right(COMP, -1, 1), right(COMP, -1, None)], 0, False, "The paper has given you access."),
+        (
             [right(GRACE, -1, 12)],
             0,
             False,
@@ -153,6 +172,25 @@ def test_every_answer_has_its_sentence(
     rights: list[Right], used: int, *, read_before: bool, because: str
 ) -> None:
     assert ask(*rights, used=used, read_before=read_before).because == because
+
+
+def test_days_are_told_as_london_has_them() -> None:
+    midnight = datetime(2026, 6, 30, 23, 0, tzinfo=UTC)  # in London it is July already
+    gone = Facts((), used=3, read_before=False, window_ends=midnight)
+    given_till_then = Facts(
+        (Right(COMP, NOW - timedelta(days=300), midnight),),
+        0,
+        read_before=False,
+        window_ends=midnight,
+    )
+    before = midnight - timedelta(days=1)
+
+    because = [decide(f, now=before, policy=Policy(3)).because for f in (gone, given_till_then)]
+
+    assert because == [
+        "You have read your 3 free articles. The count restarts on 1 July 2026.",
+        "The paper has given you access until 1 July 2026.",
+    ]
 
 
 offsets = st.integers(min_value=-50, max_value=50)

@@ -102,6 +102,14 @@ PAID = {SUBSCRIPTION: (STARTED, PAID_UNTIL)}
             {**PAID, GRACE: (PAID_UNTIL, PAID_UNTIL + timedelta(days=2))},
         ),
         ({"status": "past_due"}, PAID),
+        (
+            {
+                "status": "past_due",
+                "past_due_since": FAILED,
+                "ends_on": PAID_UNTIL + timedelta(days=90),
+            },
+            {**PAID, GRACE: (PAID_UNTIL, FAILED + timedelta(days=14))},
+        ),
         # Stripe has given up asking, which may be before the grace is over.
         (
             {"status": "unpaid", "past_due_since": FAILED},
@@ -138,6 +146,57 @@ def test_each_status_gives_exactly_these_rights(
     subscription = subscribe(db, **mirror)
     follow(db, subscription, now)
     assert current(db) == rights
+
+
+LATE = datetime(2026, 6, 30, 23, 30, tzinfo=UTC)  # in London it is July already
+
+
+@pytest.mark.parametrize(
+    ("mirror", "words"),
+    [
+        ({"status": "paused"}, ["Subscription, paid until 1 July 2026"]),
+        (
+            {"status": "active", "provisional_until": LATE + timedelta(days=31)},
+            [
+                "Subscription, provisional until 1 August 2026: its payment is not certain yet",
+            ],
+        ),
+        ({"status": "active", "ends_on": LATE}, ["Subscription, ends on 1 July 2026"]),
+        (
+            {"status": "past_due", "past_due_since": LATE},
+            [
+                "Payment failed on 1 July 2026; grace until 15 July 2026",
+                "Subscription, paid until 1 July 2026",
+            ],
+        ),
+        # What ends at the very instant it was paid for is told as ended.
+        ({"status": "canceled", "ended_at": LATE}, ["Subscription, ends on 1 July 2026"]),
+    ],
+)
+def test_each_right_says_why_in_londons_days(
+    db: Database, now: datetime, mirror: dict[str, Any], words: list[str]
+) -> None:
+    dates = {"started_at": LATE - timedelta(days=30), "paid_until": LATE}
+    subscription = subscribe(
+        db, **dates | mirror | {"status": SubscriptionStatus(mirror["status"])}
+    )
+    follow(db, subscription, now)
+    with db.reading() as session:
+        assert sorted(session.scalars(sa.select(Entitlement.reason))) == words
+
+
+def test_a_subscription_that_is_anothers_now_gives_them_its_rights(
+    db: Database, now: datetime
+) -> None:
+    subscription = subscribe(db)
+    follow(db, subscription, now)
+    with db.unit_of_work() as session:
+        other = readers.create(session, now=now)
+    follow(db, subscription, now, reader_id=other.id)
+    with db.reading() as session:
+        holders = sa.select(Entitlement.reader_id).where(Entitlement.superseded_at.is_(None))
+        assert session.scalars(holders).all() == [other.id]
+    assert rows(db) == 2
 
 
 def test_the_same_facts_again_write_nothing(db: Database, now: datetime) -> None:
@@ -207,6 +266,10 @@ def test_a_status_nobody_knows_leaves_access_as_it_was_and_asks_the_staff_once(
     with db.reading() as session:
         [task] = session.scalars(sa.select(Task)).all()
     assert (task.kind, task.subject) == ("unknown subscription status", "sub_1")
+    assert task.detail == (
+        "Stripe gave this subscription a status we do not know; the reader's access was left as it"
+        " was. Look at it in Stripe."
+    )
 
 
 def test_rights_from_elsewhere_are_never_touched(db: Database, now: datetime) -> None:

@@ -10,7 +10,13 @@ from sqlalchemy.orm import Session
 
 from billing.books import chart
 from billing.books.ledger import account_balance
-from billing.books.posting import FEE_ACCOUNTS, RULES, post_balance_transaction
+from billing.books.posting import (
+    FEE_ACCOUNTS,
+    PAYOUTS,
+    RULES,
+    account_of,
+    post_balance_transaction,
+)
 from billing.books.totals import fund_total
 from billing.db import Database
 from billing.models import (
@@ -22,10 +28,11 @@ from billing.models import (
     Posting,
     Task,
 )
-from tests.billing.books.movements import a_payment, a_subscription_payment, moved
+from tests.billing.books.movements import NOON, a_payment, a_subscription_payment, moved
 from tests.support.databases import SqliteTemplate
 
 TAccounts = list[tuple[str, str, int]]
+PAID_TO = ("4910", "2130", None)
 
 
 def t_accounts(session: Session, txn: BalanceTransaction) -> TAccounts:
@@ -46,6 +53,41 @@ def open_tasks(session: Session) -> list[tuple[str, str]]:
 def asked(txn: BalanceTransaction, amount: str, why: str) -> tuple[str, str]:
     waits = f"{amount} ({txn.source_id}) waits in unallocated receipts (2130): {why}"
     return txn.stripe_balance_transaction_id, waits
+
+
+def entry_of(session: Session, txn: BalanceTransaction) -> JournalEntry:
+    made_by = JournalEntry.source_id == txn.stripe_balance_transaction_id
+    return session.scalars(sa.select(JournalEntry).where(made_by)).one()
+
+
+def test_the_rules_are_these() -> None:
+    """Each category: what it is called, the account of its fee, and the account it faces.
+
+    That account is given thrice: for money paid for a gift, for money that is not ours, and where
+    no payment is known.
+    """
+    ours, transit, fee = ("4910", "2130", "2130"), ("1241",) * 3, ("7906",) * 3
+    loss = ("7904", "2130", "2130")
+    assert {
+        category: (rule.called, rule.fees, tuple(account_of(category, to) for to in PAID_TO))
+        for category, rule in RULES.items()
+    } == {
+        "charge": ("Payment", "", ours),
+        "refund": ("Refund", "", ours),
+        "refund_failure": ("Refund failed", "", ours),
+        "charge_failure": ("Payment failed", "", ours),
+        "partial_capture_reversal": ("Not captured", "", ours),
+        "dispute": ("Dispute", "7903", loss),
+        "dispute_reversal": ("Dispute won", "7903", loss),
+        "payout": ("Payout", "", transit),
+        "payout_reversal": ("Payout failed", "", transit),
+        "topup": ("Top-up", "", transit),
+        "topup_reversal": ("Top-up failed", "", transit),
+        "fee": ("Stripe's fee", "", fee),
+    }
+    assert {account_of("moon_tax", to) for to in PAID_TO} == {"2130"}
+    assert {"payout", "payout_reversal", "topup", "topup_reversal"} == PAYOUTS
+    assert {"7901", "7902", "7903", "7906"} == chart.FEES
 
 
 def test_a_gift_is_income_in_full_and_its_fee_is_our_cost(db: Database) -> None:
@@ -230,9 +272,70 @@ def test_the_books_day_is_londons(db: Database, instant: datetime, day: date) ->
         assert session.scalars(sa.select(JournalEntry.day)).one() == day
 
 
+def test_money_in_another_currency_stays_in_it_on_every_line(db: Database) -> None:
+    with db.unit_of_work() as session:
+        txn = moved(session, None, 12_00, fee=38, currency="eur")
+
+        assert set(session.scalars(sa.select(Posting.currency))) == {"eur"}
+        why = "we know no payment it belongs to."
+        assert open_tasks(session) == [asked(txn, "€12.00", why)]
+
+
+@pytest.mark.parametrize("category", ["fee", "payout"])
+def test_what_is_not_the_funds_money_carries_no_fund_though_a_gift_is_known(
+    db: Database, category: str
+) -> None:
+    with db.unit_of_work() as session:
+        txn = moved(session, a_payment(session), -3_00, category=category)
+
+        assert [(fund, amount) for _, fund, amount in t_accounts(session, txn)] == [
+            ("", -3_00),
+            ("", 3_00),
+        ]
+
+
+def test_a_movement_of_nothing_is_neither_posted_nor_asked_about(db: Database) -> None:
+    with db.unit_of_work() as session:
+        txn = moved(session, None, 0)
+
+        assert t_accounts(session, txn) == []
+        assert open_tasks(session) == []
+
+
+def test_an_entry_says_what_moved_for_what_and_where_stripe_has_it(db: Database) -> None:
+    with db.unit_of_work() as session:
+        gift, month = a_payment(session), a_subscription_payment(session)
+        made = {
+            "Refund appeal-95": moved(session, gift, -1_00, category="refund"),
+            "Payment digital": moved(session, month, 5_49),
+            "Payout": moved(session, None, -20_00, category="payout"),
+            "Not recognised: moon_tax": moved(session, None, -3_00, category="moon_tax"),
+        }
+
+        for what, txn in made.items():
+            entry = entry_of(session, txn)
+            assert entry.description == f"{what} {txn.source_id}"
+            assert entry.source_kind == "balance_transaction"
+        [task] = session.scalars(sa.select(Task))
+        assert task.kind == "unallocated-receipt"
+
+
+def test_the_longest_description_fits_its_column(db: Database) -> None:
+    with db.unit_of_work() as session:
+        gift = a_payment(session, fund="f" * 60)
+        txn = BalanceTransaction(
+            stripe_balance_transaction_id="txn_long", reporting_category="c" * 60,
+            source_id="s" * 255, amount=1, fee=0, net=1, currency="gbp", created_at=NOON,
+        )  # fmt: skip
+        post_balance_transaction(session, txn, payment=gift, now=NOON)
+
+        whole = f"Not recognised: {'c' * 60} {'f' * 60} {'s' * 255}"
+        assert entry_of(session, txn).description == whole[:300]
+
+
 def test_every_account_a_rule_names_is_in_the_chart(db: Database) -> None:
     named = {chart.STRIPE, chart.IN_TRANSIT, chart.UNALLOCATED, chart.DISPUTES_LOST, *chart.FEES}
-    named |= set(FEE_ACCOUNTS.values())
+    named |= {chart.OPENING, *FEE_ACCOUNTS.values()}
     with db.reading() as session:
         assert named - set(session.scalars(sa.select(Account.code))) == set()
 
