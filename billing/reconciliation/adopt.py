@@ -21,11 +21,13 @@ from billing.context import Context
 from billing.errors import PASSING, AddressError, BillingError, RefusedError
 from billing.models import BalanceTransaction, Customer, Feed, Interval, Price, Subscription
 from billing.payments import link_customer
+from billing.reconciliation import strange
 from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.refresh import refresh
 from billing.reconciliation.subject import Subject, SubjectKind
 from billing.stripe_gateway import catalogue, read, walk
 from billing.stripe_gateway.types import StripeSubscription
+from billing.tasks import settle_tasks
 
 QUIETLY: Final = "adopted"
 _CUT_OFF: Final = timedelta(minutes=5)  # Stripe's lists have settled by then, and clocks agree
@@ -94,6 +96,8 @@ def adopt(context: Context, found: Adoption, *, actor: str) -> None:
     quiet = replace(context, db=context.db.quiet(QUIETLY))
     now = context.clock.now()
     with quiet.db.unit_of_work() as session:
+        if opened_at(session) is None:
+            settle_tasks(session, strange.TASK, subject="stripe", now=now)
         open_books(session, found.balances, at=found.cutoff, now=now)
         for price in found.prices.values():
             _keep_price(session, price)

@@ -28,6 +28,7 @@ from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.rounds import nightly
 from billing.reconciliation.verify import verify
 from billing.stripe_gateway import read
+from billing.tasks import open_tasks
 from tests.support.deliveries import deliver, events
 from tests.support.reconciling import committed_writes
 from tests.support.stripe import LocalStripe
@@ -108,6 +109,11 @@ def count(context: Context, column: Any, *where: Any) -> int:
     return int(one(context, sa.select(sa.func.count(column)).where(*where)))
 
 
+def open_questions(context: Context) -> list[str]:
+    with context.db.reading() as session:
+        return [task.kind for task in open_tasks(session)]
+
+
 def expect_the_balance(context: Context) -> None:
     with context.db.reading() as session:
         assert account_balance(session, "1240") == read.balance(context.gateway)["gbp"]
@@ -120,6 +126,7 @@ def test_an_old_account_is_adopted_whole_and_nobody_is_told_what_is_long_past(
     context = an_old_account(context, stripe, of_each=of_each)
     assert nightly(context).exit_code == 2  # not before somebody says so
     poll_balance_transactions(context)
+    assert open_questions(context) == ["adopt-first"]
 
     with committed_writes(context.db) as written:
         found = survey(context)
@@ -137,6 +144,7 @@ def test_an_old_account_is_adopted_whole_and_nobody_is_told_what_is_long_past(
     adopt(context, found, actor="test")
 
     assert (found.failed, found.disagreements) == ({}, [])
+    assert open_questions(context) == []
     expect_the_balance(context)
     assert count(context, Customer.stripe_customer_id) == ours
     assert count(context, Reader.id, Reader.email_verified_at.is_not(None)) == 0
