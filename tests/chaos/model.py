@@ -1,0 +1,235 @@
+"""What must be true of us, worked out from Stripe's side alone.
+
+Written apart from the product on purpose: it reads the documents the local Stripe keeps, shares no
+mapping with `billing`, and says in a few plain rules what a reader-revenue system owes to them.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+Doc = dict[str, Any]
+
+APP: Final = "morning-star"
+HOUR: Final = 3600
+DAY: Final = 24 * HOUR
+LEEWAY: Final = 24 * HOUR  # the default of the settings: a renewal needs a moment to reach us
+GRACE: Final = 14 * DAY  # likewise: time to put a failed renewal right
+_GONE_BACK: Final = {"succeeded", "pending", "requires_action"}
+_NEVER_MINE: Final = {"incomplete", "incomplete_expired"}
+
+
+@dataclass(frozen=True)
+class Stripe:
+    """Everything Stripe has, by type."""
+
+    of: Mapping[str, tuple[Doc, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def reading(cls, docs: Iterable[Doc]) -> "Stripe":
+        """Sort documents by their type; what was deleted is left out."""
+        found: defaultdict[str, list[Doc]] = defaultdict(list)
+        for doc in docs:
+            if not doc.get("deleted"):
+                found[doc["object"]].append(doc)
+        return cls({kind: tuple(docs) for kind, docs in found.items()})
+
+    def __getitem__(self, kind: str) -> tuple[Doc, ...]:
+        return self.of.get(kind, ())
+
+    def subscriptions(self) -> list[Doc]:
+        """Return the subscriptions that were bought from us."""
+        return [doc for doc in self["subscription"] if doc["metadata"].get("app") == APP]
+
+    def invoices_of(self, subscription: str) -> list[Doc]:
+        """Return a subscription's invoices, oldest first."""
+        return [doc for doc in self["invoice"] if _subscription_of(doc) == subscription]
+
+    def invoice_of(self, intent: str) -> Doc | None:
+        """Return the invoice a payment is for, if it is for one."""
+        links = (
+            doc for doc in self["invoice_payment"] if doc["payment"].get("payment_intent") == intent
+        )
+        for link in links:
+            return next(doc for doc in self["invoice"] if doc["id"] == link["invoice"])
+        return None
+
+    def is_ours(self, intent: Doc) -> bool:
+        """Whether a payment is for something of ours."""
+        invoice = self.invoice_of(intent["id"])
+        if invoice is not None and _subscription_of(invoice):
+            return (invoice["parent"]["subscription_details"]["metadata"] or {}).get("app") == APP
+        return intent["metadata"].get("app") == APP and "fund" in intent["metadata"]
+
+
+def _subscription_of(invoice: Doc) -> str:
+    parent = invoice.get("parent") or {}
+    return (parent.get("subscription_details") or {}).get("subscription") or ""
+
+
+# ------------------------------------------------------------------------------------ the rules
+
+
+def statuses(stripe: Stripe) -> dict[str, str]:
+    """Return the status of every subscription of ours."""
+    return {doc["id"]: doc["status"] for doc in stripe.subscriptions()}
+
+
+def ends(stripe: Stripe) -> dict[str, datetime | None]:
+    """Return when each subscription that goes on will end, whichever way Stripe writes it."""
+    found = {}
+    for doc in stripe.subscriptions():
+        if doc["status"] not in {"canceled", "incomplete_expired"}:
+            end = doc["cancel_at"] or (_period_end(doc) if doc["cancel_at_period_end"] else None)
+            found[doc["id"]] = None if end is None else datetime.fromtimestamp(end, UTC)
+    return found
+
+
+def reads_until(stripe: Stripe, subscription: Doc) -> int:
+    """Return the first second at which a subscription no longer lets its reader in, by policy."""
+    status, end = subscription["status"], subscription["ended_at"]
+    scheduled = subscription["cancel_at"] or (
+        _period_end(subscription) if subscription["cancel_at_period_end"] else None
+    )
+    first_failed = _first_unpaid(stripe, subscription)
+    if status in _NEVER_MINE:
+        return 0
+    if status in {"active", "trialing"}:
+        until = _runs_until(stripe, subscription)
+        return min(until, scheduled) if scheduled else until
+    if status in {"past_due", "unpaid"}:
+        until = first_failed + GRACE
+        return min(until, scheduled) if scheduled else until
+    return (end or 0) if status == "canceled" else 0
+
+
+def _runs_until(stripe: Stripe, subscription: Doc) -> int:
+    """Return until when one that goes on lets in: its period, and a moment for the renewal.
+
+    While Stripe asks for no money, only what is paid counts, and there is no renewal to wait for.
+    """
+    if subscription["pause_collection"] is None:
+        return _period_end(subscription) + LEEWAY
+    latest = next(i for i in stripe["invoice"] if i["id"] == subscription["latest_invoice"])
+    return _period_end(subscription) if latest["status"] == "paid" else _period_start(subscription)
+
+
+def _first_unpaid(stripe: Stripe, subscription: Doc) -> int:
+    """Return when the oldest period began whose invoice Stripe still wants to be paid."""
+    unpaid = [
+        line["period"]["start"]
+        for invoice in stripe.invoices_of(subscription["id"])
+        if invoice["status"] in {"open", "uncollectible"}
+        for line in invoice["lines"]["data"][:1]
+    ]
+    return min(unpaid, default=_period_start(subscription))
+
+
+def _period_end(subscription: Doc) -> int:
+    return max(int(item["current_period_end"]) for item in subscription["items"]["data"])
+
+
+def _period_start(subscription: Doc) -> int:
+    return min(int(item["current_period_start"]) for item in subscription["items"]["data"])
+
+
+def may_read(stripe: Stripe, now: int) -> dict[str, bool]:
+    """Return, for each reader named on a subscription of ours, whether they may read now."""
+    found: defaultdict[str, bool] = defaultdict(bool)
+    for doc in stripe.subscriptions():
+        found[doc["metadata"]["reader"]] |= now < reads_until(stripe, doc)
+    return dict(found)
+
+
+@dataclass(frozen=True)
+class Paid:
+    """How one payment stands."""
+
+    status: str
+    amount: int
+    given_back: int
+
+
+def payments(stripe: Stripe) -> dict[str, Paid]:
+    """Return every payment of ours, with what was given back of it."""
+    given_back: Counter[str] = Counter()
+    for refund in stripe["refund"]:
+        if refund["status"] in _GONE_BACK:
+            given_back[refund["payment_intent"]] += refund["amount"]
+    return {
+        doc["id"]: Paid(_standing(doc), doc["amount"], given_back[doc["id"]])
+        for doc in stripe["payment_intent"]
+        if stripe.is_ours(doc) and doc["latest_charge"]
+    }
+
+
+def _standing(intent: Doc) -> str:
+    if intent["status"] in {"succeeded", "canceled"}:
+        return str(intent["status"])
+    refused = intent["status"] == "requires_payment_method" and intent["last_payment_error"]
+    return "failed" if refused else "pending"
+
+
+def movements(stripe: Stripe) -> dict[str, int]:
+    """Return the net of every movement of the balance, by id: each must be booked, once."""
+    return {doc["id"]: doc["net"] for doc in stripe["balance_transaction"]}
+
+
+def gifts(stripe: Stripe) -> Counter[tuple[str, int]]:
+    """Return the gifts that arrived, by fund and amount."""
+    return Counter(
+        (doc["metadata"]["fund"], doc["amount"])
+        for doc in stripe["payment_intent"]
+        if doc["metadata"].get("app") == APP
+        and "fund" in doc["metadata"]
+        and doc["status"] == "succeeded"
+    )
+
+
+def receipts(stripe: Stripe) -> int:
+    """Return how many payments of ours succeeded: each has one receipt, and one mail of it."""
+    return sum(paid.status == "succeeded" for paid in payments(stripe).values())
+
+
+def refunds_told(stripe: Stripe) -> int:
+    """Return how many refunds of ours are certain: each is told once."""
+    ours = payments(stripe)
+    return sum(
+        doc["status"] == "succeeded" and doc["payment_intent"] in ours for doc in stripe["refund"]
+    )
+
+
+def disputes(stripe: Stripe) -> dict[str, str]:
+    """Return how every dispute stands."""
+    return {doc["id"]: doc["status"] for doc in stripe["dispute"]}
+
+
+def payouts(stripe: Stripe) -> dict[str, tuple[str, int]]:
+    """Return how every payout stands, and what it carries."""
+    return {doc["id"]: (doc["status"], doc["amount"]) for doc in stripe["payout"]}
+
+
+def sessions(stripe: Stripe) -> dict[str, str]:
+    """Return what became of every Checkout session of ours."""
+    return {
+        doc["id"]: _outcome(stripe, doc)
+        for doc in stripe["checkout.session"]
+        if (doc["metadata"] or {}).get("app") == APP
+    }
+
+
+def _outcome(stripe: Stripe, session: Doc) -> str:
+    if session["status"] != "complete":
+        return str(session["status"])
+    if session["payment_status"] != "unpaid":
+        return "settled"
+    led_to = {session["payment_intent"], session["subscription"]}
+    intents = [doc for doc in stripe["payment_intent"] if doc["id"] in led_to]
+    begun = [doc for doc in stripe["subscription"] if doc["id"] in led_to]
+    if any(_standing(doc) in {"failed", "canceled"} for doc in intents):
+        return "failed"
+    if any(doc["status"] not in {"active", "trialing"} for doc in begun):
+        return "failed"
+    return "awaiting_bank"
