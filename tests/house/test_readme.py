@@ -1,4 +1,4 @@
-"""The front door says what is so: the tests it names exist, and its sizes are those of the code."""
+"""The front door says what is so: each promise has its test, and its sizes are those of the code."""
 
 import re
 from pathlib import Path
@@ -18,6 +18,19 @@ def test_every_test_it_names_exists() -> None:
 
     assert named
     assert named - there == set()
+
+
+def test_every_promise_has_its_row_and_every_row_a_test() -> None:
+    rows = re.findall(r"^\| (I\d+) \| .+ \| (.+) \|$", README, re.MULTILINE)
+
+    assert [number for number, _ in rows] == [f"I{n}" for n in range(1, 13)]
+    assert [number for number, shown in rows if "`test_" not in shown] == []
+
+
+def test_it_says_when_the_contract_with_stripe_last_ran() -> None:
+    last = (ROOT / "tests/contract/last_run.txt").read_text().strip()
+
+    assert f"Contract with real Stripe last ran: {last} (" in " ".join(README.split())
 
 
 def test_every_file_it_links_to_exists() -> None:
