@@ -1,4 +1,4 @@
-"""The front door says what is so: each promise has its test, and its sizes are those of the code."""
+"""The front door says what is so: each promise has its test, and its sizes are the code's."""
 
 import re
 from pathlib import Path
