@@ -32,6 +32,7 @@ from billing.stripe_gateway.types import (
 from billing.stripe_gateway.values import id_of, instant, instant_or_none, text, words
 
 _PAGE = 100
+_OVERDUE = ("past_due", "unpaid")
 _OF_A_PERIOD = ("subscription_create", "subscription_cycle")
 
 
@@ -105,11 +106,31 @@ def subscription_of(gateway: Gateway, found: stripe.Subscription) -> StripeSubsc
         period_paid=latest is None
         or latest.status == "paid"
         or latest.billing_reason not in _OF_A_PERIOD,
+        unpaid_since=_unpaid_since(gateway, found),
         collection_paused=found.pause_collection is not None,
         paused_at=instant(paused.transitioned_at) if paused else None,
         payment_method_id=id_of(found.default_payment_method),
         pay_url=_pay_url(gateway, latest),
     )
+
+
+def _unpaid_since(gateway: Gateway, found: stripe.Subscription) -> datetime | None:
+    """Return when the first period began whose invoice is still open.
+
+    Stripe may move on from one unpaid period to the next; whoever looks only then must come to the
+    same as who looked all the time.
+    """
+    if found.status not in _OVERDUE:
+        return None
+    waiting = gateway.ask(
+        lambda: list(
+            gateway.client.v1.invoices.list(
+                {"subscription": found.id, "status": "open", "limit": _PAGE}
+            ).auto_paging_iter()
+        )
+    )
+    starts = [line.period.start for each in waiting for line in each.lines.data[:1]]
+    return instant_or_none(min(starts, default=None))
 
 
 def _expanded(invoice: str | stripe.Invoice | None) -> stripe.Invoice | None:

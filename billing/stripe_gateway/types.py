@@ -231,6 +231,8 @@ class StripeSubscription:
         amount: what the next period costs, after quantities and the discounts that still hold.
         period_starts, period_ends: of the items' current periods, the first and the last.
         period_paid: nothing is owed for the current period any more.
+        unpaid_since: when the first period began for which money is still asked; None where it is
+            paid, or nothing is asked any more.
         collection_paused: Stripe makes its invoices but takes no money for them.
         paused_at: since when its status has been `paused`.
         payment_method_id: its own; '' where the customer's is used.
@@ -253,6 +255,7 @@ class StripeSubscription:
     ended_at: datetime | None
     ended_unpaid: bool
     period_paid: bool = True
+    unpaid_since: datetime | None = None
     collection_paused: bool = False
     paused_at: datetime | None = None
     payment_method_id: str = ""

@@ -49,8 +49,10 @@ def _mirror_what_is_paid(ours: Subscription, theirs: StripeSubscription) -> None
         case SubscriptionStatus.PAST_DUE | SubscriptionStatus.UNPAID:
             # Stripe has moved on to the period it could not take the money for, and may move on
             # again and again while nothing is paid: the first of them counts.
-            since = theirs.period_starts
-            ours.paid_until = ours.past_due_since = min(overdue or since, since)
+            since = theirs.unpaid_since or min(
+                overdue or theirs.period_starts, theirs.period_starts
+            )
+            ours.paid_until = ours.past_due_since = since
         case SubscriptionStatus.PAUSED if theirs.paused_at:
             ours.paid_until = min(ours.paid_until, theirs.paused_at)
         case SubscriptionStatus.CANCELED if theirs.ended_at:

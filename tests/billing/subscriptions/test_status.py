@@ -43,6 +43,20 @@ def pay_open_invoice(stripe: LocalStripe, page: str) -> None:
     assert answer.status_code in {200, 303}, answer.text
 
 
+def test_who_looks_only_after_two_unpaid_periods_sees_the_first_of_them(
+    context: Context, stripe: LocalStripe
+) -> None:
+    ours = subscribe(context, stripe, card=FAILS_LATER)
+    stripe.control("settings", after_retries=2)  # it stays past due, and its periods go on
+    due = ours.paid_until
+
+    stripe.advance(days=70)
+    late = look(context)
+
+    assert (late.status, late.paid_until) == (SubscriptionStatus.PAST_DUE, due)
+    assert late.past_due_since == due
+
+
 @pytest.mark.slow
 def test_past_due_reads_on_through_the_grace_and_no_hour_longer_and_paying_late_mends_it(
     context: Context, stripe: LocalStripe
