@@ -52,6 +52,8 @@ Two minutes:
   3. You are sent back and may read on. The receipt is in the mailbox.
   4. Give £25 to the 95th Anniversary Appeal, and look at its thermometer again.
   5. Open the finance office by the link below; download both exports: their totals agree.
+  6. At the local Stripe lose or shuffle deliveries, fail calls, dispute a payment, move time. Then
+     ./dev billing verify says whether anything differs from Stripe: nothing does.
 
 Ctrl-C stops everything and keeps the data; ./dev run goes on from there; --fresh starts over.
 """
