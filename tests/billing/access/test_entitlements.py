@@ -120,6 +120,12 @@ PAID = {SUBSCRIPTION: (STARTED, PAID_UNTIL)}
             {"status": "active", "provisional_until": PAID_UNTIL + timedelta(days=30)},
             {SUBSCRIPTION: (STARTED, PAID_UNTIL + timedelta(days=30) + LEEWAY)},
         ),
+        # Whatever was owed once: who is not overdue, or over, has no grace.
+        (
+            {"status": "active", "past_due_since": FAILED},
+            {SUBSCRIPTION: (STARTED, PAID_UNTIL + LEEWAY)},
+        ),
+        ({"status": "paused", "past_due_since": FAILED}, PAID),
         # Nothing beyond what is paid.
         ({"status": "active", "collection_paused": True}, PAID),
         ({"status": "paused"}, PAID),
@@ -229,6 +235,14 @@ def test_a_renewal_supersedes_and_what_we_knew_before_can_still_be_told(
         (PAID_UNTIL + LEEWAY, now, later, "Subscription, paid until 23 November 2026"),
         (renewed + LEEWAY, later, None, "Subscription, paid until 23 December 2026"),
     ]
+
+
+def test_what_was_so_before_and_is_so_again_is_written_again(db: Database, now: datetime) -> None:
+    subscription = subscribe(db)
+    for minutes, ends_on in enumerate((None, ENDS_EARLY, None, ENDS_EARLY)):
+        follow(db, subscription, now + timedelta(minutes=minutes), ends_on=ends_on)
+        ends = ends_on or PAID_UNTIL + LEEWAY
+        assert (current(db), rows(db)) == ({SUBSCRIPTION: (STARTED, ends)}, minutes + 1)
 
 
 def test_a_payment_put_right_ends_grace_and_goes_on_without_a_gap(
