@@ -1,4 +1,4 @@
-"""Start two servers, load them in turns, and print the ratio of their medians."""
+"""Start two servers, load them in turns, and give back what they did."""
 
 import asyncio
 import contextlib
@@ -13,49 +13,81 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import IO, cast
+
+import uvloop
 
 ROOT = Path(__file__).resolve().parents[1]
 Request = Callable[[int], bytes]  # the number of a request -> its bytes on the wire
+_NOTHING = subprocess.DEVNULL
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs."""
+
+    port: int
+    pid: int
+
+    def cpu(self) -> float:
+        """Return the seconds of CPU it has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
-def server(app: str, env: Mapping[str, str]) -> Iterator[int]:
-    """Run an application factory or application under one uvicorn worker; yield its port."""
+def floor(app: str, env: Mapping[str, str]) -> Iterator[Server]:
+    """Run an application, or with `()` behind its name a factory of one."""
+    with _running(["-m", "benchmarks._server", app], env, _NOTHING) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def product(env: Mapping[str, str]) -> Iterator[Server]:
+    """Run the product as it is deployed, its log written to a file."""
+    with (
+        Path(env["LOG"]).open("wb") as log,
+        _running(["-m", "service.cli", "serve"], env, log) as server,
+    ):
+        yield server
+
+
+@contextlib.contextmanager
+def _running(what: list[str], env: Mapping[str, str], log: int | IO[bytes]) -> Iterator[Server]:
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
         port = int(door.getsockname()[1])
-    command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--log-level", "warning"]
-    command += ["--no-access-log", "--http", "httptools", "--loop", "uvloop"]
-    command += [] if app.endswith(":bare") else ["--factory"]
-    quiet = subprocess.DEVNULL  # a line logged for each request is not what is measured
     process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **env}, stdout=quiet, stderr=quiet
-    )
+        [sys.executable, *what, "--port", str(port)],
+        cwd=ROOT, env={**os.environ, **env}, stdout=_NOTHING, stderr=log,
+    )  # fmt: skip
     try:
-        _wait_for(port)
-        yield port
+        _wait_for(port, process)
+        yield Server(port, process.pid)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(30)
 
 
-def _wait_for(port: int) -> None:
-    for _ in range(300):
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.1)
-    raise RuntimeError("the server did not start")
+    raise RuntimeError(f"did not start: {process.args!r}")
 
 
 @dataclass
 class Load:
-    """What came back from one round.
+    """What came back.
 
     Attributes:
+        cpu: seconds of it the server used.
         waits: seconds each request took.
     """
 
-    seconds: float
+    seconds: float = 0.0
+    cpu: float = 0.0
     waits: list[float] = field(default_factory=list)
 
     @property
@@ -63,65 +95,139 @@ class Load:
         """Requests answered a second."""
         return len(self.waits) / self.seconds
 
-    @property
-    def p99(self) -> float:
-        """Seconds within which 99 of 100 were answered."""
-        return statistics.quantiles(self.waits, n=100)[98]
+    def within(self, percent: int) -> float:
+        """Return the milliseconds within which so many of 100 were answered."""
+        return statistics.quantiles(self.waits, n=100)[percent - 1] * 1000
 
 
-async def _connection(port: int, make: Request, numbers: Iterator[int], load: Load) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    until = time.perf_counter() + load.seconds
-    while time.perf_counter() < until:
-        began = time.perf_counter()
-        writer.write(make(next(numbers)))
-        head = await reader.readuntil(b"\r\n\r\n")
+class _Connection(asyncio.Protocol):
+    """One kept-alive connection: the next request leaves when the last answer is whole."""
+
+    def __init__(self, asks: Iterator[bytes], load: Load) -> None:
+        self._asks, self._load = asks, load
+        self._began, self._seen = 0.0, b""
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._ask()
+
+    def data_received(self, data: bytes) -> None:
+        self._seen += data
+        head, ended, body = self._seen.partition(b"\r\n\r\n")
+        if not ended:
+            return
         if not head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 204")):
-            raise RuntimeError(head.decode("latin-1").splitlines()[0])
+            self._end(RuntimeError(head.decode("latin-1").splitlines()[0]))
+            return
         length = head.lower().split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0]
-        await reader.readexactly(int(length))
-        load.waits.append(time.perf_counter() - began)
-    writer.close()
+        if len(body) >= int(length):
+            self._load.waits.append(time.perf_counter() - self._began)
+            self._seen = b""
+            self._ask()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(exc or ConnectionError("the server hung up"))
+
+    def _ask(self) -> None:
+        ask = next(self._asks, None)
+        if ask is None:
+            self._end()
+            return
+        self._began = time.perf_counter()
+        self._transport.write(ask)
+
+    def _end(self, error: Exception | None = None) -> None:
+        if not self.over.done():
+            self.over.set_exception(error) if error else self.over.set_result(None)
+            self._transport.close()
 
 
-def drive(port: int, make: Request, *, connections: int, seconds: float, first: int) -> Load:
-    """Ask for some seconds over kept-alive connections."""
-    load, numbers = Load(seconds), count(first)
+def drive(server: Server, asks: Iterator[bytes], *, connections: int) -> Load:
+    """Ask everything there is to ask over some connections."""
+    load = Load()
+    before = server.cpu()
 
     async def everything() -> None:
-        await asyncio.gather(*(_connection(port, make, numbers, load) for _ in range(connections)))
+        loop, began = asyncio.get_running_loop(), time.perf_counter()
+        made = [
+            await loop.create_connection(lambda: _Connection(asks, load), "127.0.0.1", server.port)
+            for _ in range(connections)
+        ]
+        await asyncio.gather(*(connection.over for _, connection in made))
+        load.seconds = time.perf_counter() - began
 
-    asyncio.run(everything())
+    uvloop.run(everything())
+    load.cpu = server.cpu() - before
     return load
 
 
+def for_seconds(make: Request, seconds: float, *, first: int) -> Iterator[bytes]:
+    """Make requests until the time is up."""
+    until = time.perf_counter() + seconds
+    for number in count(first):
+        if time.perf_counter() >= until:
+            return
+        yield make(number)
+
+
 def compare(
-    name: str, ours: tuple[int, Request], floor: tuple[int, Request], *, rounds: int = 5
+    name: str,
+    ours: tuple[Server, Request],
+    least: tuple[Server, Request],
+    *,
+    connections: int = 10,
+    rounds: int = 12,
+    seconds: float = 0.5,
 ) -> dict[str, float]:
-    """Load ours and the floor in turns; return the medians, their ratio, and both p99."""
+    """Load ours and the floor in many short turns; return the medians, and the median of ratios.
+
+    What else the machine does then falls on both alike.
+    """
     kept: dict[str, list[Load]] = {"ours": [], "floor": []}
     for turn in range(rounds + 1):
-        for who, (port, make) in (("floor", floor), ("ours", ours)):
-            first = (turn + 1) * 1_000_000
-            load = drive(port, make, connections=10, seconds=2, first=first)
+        for who, (server, make) in (("floor", least), ("ours", ours)):
+            asks = for_seconds(make, seconds, first=_fresh())
+            load = drive(server, asks, connections=connections)
             if turn:  # the first round warms both up
                 kept[who].append(load)
+    pairs = [
+        our.per_second / its.per_second
+        for our, its in zip(kept["ours"], kept["floor"], strict=True)
+    ]
     rate = {who: statistics.median(load.per_second for load in kept[who]) for who in kept}
-    p99 = {who: statistics.median(load.p99 for load in kept[who]) for who in kept}
+    p99 = {who: statistics.median(load.within(99) for load in kept[who]) for who in kept}
+    cpu = {who: statistics.median(load.cpu / len(load.waits) for load in kept[who]) for who in kept}
     row = {
-        "ratio": round(rate["ours"] / rate["floor"], 3),
+        "ratio": round(statistics.median(pairs), 3),
         "per_second": round(rate["ours"]),
         "floor_per_second": round(rate["floor"]),
-        "p99_s": round(p99["ours"], 4),
-        "floor_p99_s": round(p99["floor"], 4),
+        "p99_ms": round(p99["ours"], 1),
+        "floor_p99_ms": round(p99["floor"], 1),
+        "cpu_ms": round(cpu["ours"] * 1000, 2),
+        "floor_cpu_ms": round(cpu["floor"] * 1000, 2),
     }
     print(
         f"{name:32} {row['per_second']:>7}/s  floor {row['floor_per_second']:>7}/s"
-        f"  ratio {row['ratio']:.2f}  p99 {row['p99_s'] * 1000:.1f} ms"
+        f"  ratio {row['ratio']:.2f}  p99 {row['p99_ms']:.1f} ms (floor {row['floor_p99_ms']:.1f})"
+        f"  CPU {row['cpu_ms']:.2f} ms (floor {row['floor_cpu_ms']:.2f})",
+        flush=True,
     )
     return row
 
 
-def last_line(**rows: Mapping[str, float]) -> None:
+def _fresh() -> int:
+    """Return a number from which no request has been numbered yet."""
+    return time.time_ns() // 1000 * 1000
+
+
+def keep(name: str, found: Mapping[str, object], plot: str) -> None:
+    """Keep figures and their plot beside the measurement."""
+    folder = ROOT / "benchmarks"
+    (folder / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    (folder / f"{name}.svg").write_text(plot)
+
+
+def last_line(**found: object) -> None:
     """End with one line for a machine."""
-    print(json.dumps(rows))
+    print(json.dumps(found))

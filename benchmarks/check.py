@@ -3,7 +3,7 @@
 import http.client
 from datetime import UTC, datetime, timedelta
 
-from benchmarks._measure import Request, compare, last_line, server
+from benchmarks._measure import Request, compare, floor, last_line, product
 from benchmarks._setting import Setting, setting
 from billing import readers, sign_in
 from billing.access.entitlements import Term, grant
@@ -14,13 +14,13 @@ def main() -> None:
     """Measure both, and print a line for each."""
     with (
         setting() as here,
-        server("benchmarks._floors:bare", {}) as floor,
-        server("service.app:from_environment", here.env) as ours,
+        floor("benchmarks._floors:bare", {}) as least,
+        product(here.env) as ours,
     ):
-        bare = (floor, _asks(""))
+        bare = (least, _asks(""))
         cookie = _subscriber(here)
         subscriber = compare("a subscriber", (ours, _asks(f"reader={cookie}")), bare)
-        stopped = _read_to_the_limit(ours)
+        stopped = _read_to_the_limit(ours.port)
         refused = compare("a refused visitor", (ours, _asks(stopped)), bare)
     last_line(subscriber=subscriber, refused=refused)
 

@@ -1,5 +1,7 @@
 """The web application, whole: people's pages, Stripe's door and the two addresses for machines."""
 
+import gc
+
 from fastapi import FastAPI
 
 import webhooks.router
@@ -26,4 +28,9 @@ def from_environment() -> FastAPI:
     """Build the application of one web process from its environment."""
     settings = load()
     logs.configure(settings.log_format)
-    return build(open_context(settings))
+    app = build(open_context(settings))
+    # What is loaded now is never let go: to look through it for what might be would hold up
+    # everybody, every few seconds, for a tenth of one.
+    gc.collect()
+    gc.freeze()
+    return app

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +23,19 @@ import psycopg
 import sqlalchemy as sa
 
 SUFFIX = "_test"
-_OPTIONS = {
-    "listen_addresses": "",
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
-    "max_connections": "200",
-}
+_OPTIONS = {"listen_addresses": "", "max_connections": "200"}
+_HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 class NoPostgresqlError(Exception):
     """There is no PostgreSQL here, and none can be started."""
 
 
-def server_url() -> sa.URL:
+def server_url(*, durable: bool = False) -> sa.URL:
     """Return the address of a running server, starting one where none was named.
+
+    Args:
+        durable: whether one that is started waits for the disk, as in production.
 
     Raises:
         NoPostgresqlError: no binaries were found.
@@ -49,7 +47,7 @@ def server_url() -> sa.URL:
     binaries = next((b for b in _binaries() if (b / "initdb").exists()), None)
     if binaries is None:
         raise NoPostgresqlError("no PostgreSQL binaries were found, and TEST_DATABASE_URL is unset")
-    return _start(binaries)
+    return _start(binaries, _OPTIONS if durable else _OPTIONS | _HASTY)
 
 
 def refuse_unless_a_test(url: sa.URL) -> sa.URL:
@@ -76,7 +74,7 @@ def _binaries() -> Iterator[Path]:
         yield from sorted(Path(wheel.origin).parent.glob("pginstall*/bin"), reverse=True)
 
 
-def _start(binaries: Path) -> sa.URL:
+def _start(binaries: Path, settings: Mapping[str, str]) -> sa.URL:
     base = Path(tempfile.mkdtemp(prefix="pgtest-", dir="/tmp"))  # a socket's path must be short
     atexit.register(shutil.rmtree, base, ignore_errors=True)
     identity: dict[str, Any] = {}
@@ -93,7 +91,7 @@ def _start(binaries: Path) -> sa.URL:
          "--no-sync", "--locale=C.UTF-8"],
         common,
     )  # fmt: skip
-    options = [part for name, value in _OPTIONS.items() for part in ("-c", f"{name}={value}")]
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with (base / "log").open("wb") as log:
         process = subprocess.Popen(
             [binaries / "postgres", "-D", data, "-k", base, *options],
