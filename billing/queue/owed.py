@@ -99,14 +99,14 @@ def retry(
         state=OwedState.READY,
         leased_until=None,
         run_at=now + wait,
-        last_error=error[:2000],
+        last_error=_in_short(error),
     )
     return False
 
 
 def park(session: Session, row: Row, *, error: str) -> None:
     """Stop trying; the row stays, with its reason, until a person replays it."""
-    _move(session, row, state=OwedState.PARKED, leased_until=None, last_error=error[:2000])
+    _move(session, row, state=OwedState.PARKED, leased_until=None, last_error=_in_short(error))
 
 
 def give_back(session: Session, row: Row) -> None:
@@ -149,6 +149,11 @@ def replay(
         .execution_options(synchronize_session=False)
     )
     return owed.rowcount if isinstance(owed, sa.CursorResult) else 0
+
+
+def _in_short(error: str) -> str:
+    """Keep the first line of a reason: on the next ones a database quotes the row it refused."""
+    return error.partition("\n")[0][:2000]
 
 
 def _move(session: Session, row: Row, **values: object) -> None:

@@ -14,6 +14,6 @@ def moment(written: str) -> datetime:
 
     try:
         read = datetime.fromisoformat(written)
-    except ValueError:
+        return (read if read.tzinfo else read.replace(tzinfo=LONDON)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise RefusedError(f"{written} is no moment; write it like 2026-11-20T00:00") from None
-    return (read if read.tzinfo else read.replace(tzinfo=LONDON)).astimezone(UTC)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from billing import checkout, queue
 from billing.context import Context
@@ -20,6 +21,7 @@ from billing.models import (
     OutboxMessage,
     OwedState,
     Payment,
+    Reader,
     StripeEvent,
     Subscription,
     Task,
@@ -290,6 +292,25 @@ def test_an_event_that_keeps_failing_is_set_aside_and_the_staff_told(
         parked = session.scalars(sa.select(Task).where(Task.kind == "parked_event")).one()
     assert parked.subject.startswith("evt_1 ")
     assert "billing replay evt_1" in parked.detail
+
+
+def test_the_row_a_database_refused_is_not_quoted_where_the_office_reads_why(
+    context: Context,
+) -> None:
+    receive(context, event_of(event_type="invoice.paid", data={"object": {"id": "in_1"}}))
+    now = context.clock.now()
+    gwen = {"email": "gwen@example.org", "email_verified_at": now, "created_at": now}
+    with pytest.raises(IntegrityError) as refused, context.db.unit_of_work() as session:
+        session.add_all([Reader(**gwen), Reader(**gwen)])
+
+    with context.db.unit_of_work() as session:
+        (row,) = queue.claim_due(session, StripeEvent, now=now)
+        queue.retry(session, row, error=str(refused.value), now=now)
+
+    kept = the_event(context).last_error
+    assert "unique" in kept.lower()
+    assert len(kept.splitlines()) == 1
+    assert "gwen" not in kept
 
 
 def test_a_parked_event_can_be_replayed(context: Context, stripe: LocalStripe) -> None:
