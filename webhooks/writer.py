@@ -22,8 +22,8 @@ from billing.db import Database
 from billing.errors import BillingError
 from billing.models import StripeEvent
 
-_THREADS: Final = 4  # and connections; while all are busy, events gather for the next batch
-_MOST_AT_ONCE: Final = 8  # rows of one batch: more would keep one processor busy, and one idle
+_THREADS: Final = 8  # and connections; while all are busy, events gather for the next batch
+_MOST_AT_ONCE: Final = 4  # rows of one batch: more would keep one processor busy, and one idle
 _DEADLOCK: Final = "40P01"  # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _ENDING: Final = 5.0  # seconds a batch may still take when we are asked to stop
 
