@@ -76,7 +76,7 @@ def account(
         request,
         "account.html",
         reader=reader,
-        now=now,
+        today=today,
         running=[
             Holding(s, payments.paid_from(session, s, today=today))
             for s in theirs

@@ -139,6 +139,11 @@ def test_a_card_that_runs_out_and_a_mandate_that_ended_are_said_where_they_can_b
     assert f"Your card runs out on {write_day(last_day)}." in account(client).words
 
     with context.db.unit_of_work() as session:
+        session.scalars(sa.select(PaymentMethod)).one().expires_on = last_day - timedelta(days=1)
+    ran_out = f"Your card ran out on {write_day(last_day - timedelta(days=1))}."
+    assert ran_out in account(client).words
+
+    with context.db.unit_of_work() as session:
         session.scalars(sa.select(PaymentMethod)).one().mandate_status = "inactive"
     page = account(client)
     assert "Your bank takes no more Direct Debits for this subscription." in page.words
