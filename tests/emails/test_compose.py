@@ -232,6 +232,16 @@ def test_a_failed_payment_says_how_to_pay_whether_or_not_stripe_gave_a_link() ->
         assert "To pay, reply to this message and we will help." in part
 
 
+@pytest.mark.parametrize("kind", ["payment_failed", "payment_action_needed"])
+def test_who_trusts_no_link_in_a_message_is_told_how_to_pay_without_it(kind: str) -> None:
+    told = "sign in on your account page and choose “Pay now”: https://support.example.org/account"
+    linked = SAMPLES[kind]
+
+    assert told in compose(linked, SETTINGS).text
+    unlinked = compose(linked.model_copy(update={"pay_link": ""}), SETTINGS).text
+    assert "Pay now" not in unlinked
+
+
 def test_a_reminder_says_when_how_much_from_what_and_how_to_leave() -> None:
     text = compose(SAMPLES["renewal_coming"], SETTINGS).text
 
