@@ -196,6 +196,12 @@ def _key(command_id: UUID) -> str:
 
 
 def _write(db: Database, command_id: UUID, error: Exception, state: CommandState) -> None:
+    """Write down a failure, unless something better was decided or learnt while we waited for it.
+
+    A command given up meanwhile would otherwise be taken up again, after the reader's last word.
+    """
+    known = {CommandState.ABANDONED}
+    known |= {CommandState.DONE} if state is CommandState.UNKNOWN else set()
+    mine = sa.update(Command).where(Command.id == command_id, Command.state.not_in(known))
     with db.unit_of_work() as session:
-        command = session.get_one(Command, command_id)
-        command.state, command.last_error = state, str(error)
+        changed_one(session, mine.values(state=state, last_error=str(error)))

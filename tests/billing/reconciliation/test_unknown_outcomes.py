@@ -19,6 +19,7 @@ from billing.errors import (
 from billing.models import Checkout, CheckoutStatus, Command, CommandState, Refund, Subscription
 from billing.money import Money
 from billing.reconciliation import finish_commands
+from billing.stripe_gateway.commands import Frozen, Way, ask, decide, supersede
 from tests.support.stripe import LocalStripe
 
 EVERY_TRY = 3  # ours and the SDK's two
@@ -158,6 +159,25 @@ def test_the_last_word_counts_an_unknown_end_is_not_carried_out_after_the_reader
 
     assert commands(context)[1:] == [CommandState.ABANDONED, CommandState.DONE]
     assert not stripe.client.v1.subscriptions.list().data[0].cancel_at_period_end
+
+
+def test_an_end_whose_answer_is_lost_only_after_the_reader_kept_stays_given_up(
+    context: Context,
+) -> None:
+    now = context.clock.now()
+    with context.db.unit_of_work() as session:
+        command = decide(session, "subscription.keep", subject="sub_1", params={}, now=now)
+
+    def superseded_meanwhile(_params: Frozen, _options: dict[str, str]) -> None:
+        with context.db.unit_of_work() as session:
+            supersede(session, subject="sub_1")
+        raise StripeUnavailableError("no answer")
+
+    way = Way(call=superseded_meanwhile, look=lambda _command: None, lasting=True)
+    with pytest.raises(StripeUnavailableError):
+        ask(context.db, command.id, way, clock=context.clock)
+
+    assert commands(context) == [CommandState.ABANDONED]
 
 
 def test_a_refund_whose_answer_was_lost_is_made_once(context: Context, stripe: LocalStripe) -> None:
