@@ -61,7 +61,7 @@ def claim_due(
     return sorted(taken, key=lambda row: (row.run_at, row.id))
 
 
-def is_deadly(row: StripeEvent | OutboxMessage) -> bool:
+def is_deadly(row: Row) -> bool:
     """Return whether so many workers died with a claimed row in hand that it is to be parked."""
     return row.lost_leases >= LOSSES_BEFORE_PARKING
 

@@ -21,6 +21,9 @@ def look_at_due_readers(context: Context, *, most: int) -> int:
     with context.db.unit_of_work() as session:
         rows = queue.claim_due(session, ReaderLook, now=context.clock.now(), most=most)
     for row in rows:
+        if queue.is_deadly(row):
+            _set_aside(context, row)
+            continue
         try:
             look_at_reader(context, row.reader_id, feed=Feed.LOOK)
         except Exception as error:  # noqa: BLE001  # whatever it is, the look stays owed
@@ -66,6 +69,13 @@ def _known(session: Session, reader_id: UUID) -> set[Subject]:
     )
     found = {Subject(SubjectKind.CHECKOUT, each) for each in session.scalars(checkouts) if each}
     return found | {Subject(SubjectKind.SUBSCRIPTION, s) for s in session.scalars(subscriptions)}
+
+
+def _set_aside(context: Context, row: ReaderLook) -> None:
+    """Park a look that ended one worker after another; tomorrow there is another."""
+    _log.error("reader's look set aside", look=row.id, lost_leases=row.lost_leases)
+    with context.db.unit_of_work() as session:
+        queue.park(session, row, error=f"{row.lost_leases} workers died with it in hand")
 
 
 def _give_back(context: Context, row: ReaderLook, error: Exception) -> None:

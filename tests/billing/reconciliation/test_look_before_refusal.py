@@ -5,7 +5,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from billing import access, checkout, readers, sign_in
+from billing import access, checkout, queue, readers, sign_in
 from billing.access import Question, Reason
 from billing.access.provisional import LASTS
 from billing.context import Context
@@ -14,6 +14,7 @@ from billing.models import (
     Customer,
     Entitlement,
     EntitlementSource,
+    OwedState,
     ReaderLook,
     Repair,
     Subscription,
@@ -126,3 +127,23 @@ def test_a_look_while_stripe_is_away_stays_owed(context: Context, stripe: LocalS
     assert look_at_due_readers(context, most=10) == 1
 
     assert ask(context, cookie) is Reason.SUBSCRIBER
+
+
+def test_a_look_in_whose_hands_worker_after_worker_dies_is_set_aside(
+    context: Context, stripe: LocalStripe
+) -> None:
+    _, cookie = a_subscriber(context, stripe)
+    lose_what_we_know(context)
+    assert ask(context, cookie) is Reason.PROVISIONAL
+    now = context.clock.now()
+    for lost in range(3):
+        with context.db.unit_of_work() as session:
+            later = now + lost * timedelta(minutes=3)
+            assert len(queue.claim_due(session, ReaderLook, now=later)) == 1
+    stripe.advance(seconds=9 * 60)
+
+    assert look_at_due_readers(context, most=1) == 1
+
+    with context.db.reading() as session:
+        assert session.scalars(sa.select(ReaderLook.state)).one() == OwedState.PARKED
+        assert session.scalar(sa.select(Subscription.id)) is None
