@@ -6,6 +6,7 @@ from billing.catalogue.data import Catalogue, load
 from billing.clock import Clock
 from billing.db import Database
 from billing.settings import Settings
+from billing.stripe_gateway import whose
 from billing.stripe_gateway.client import Gateway
 
 
@@ -26,10 +27,14 @@ def open_context(settings: Settings) -> Context:
     Raises:
         ConfigurationError: the catalogue is missing or wrong.
     """
-    return Context(
+    opened = Context(
         db=Database(settings.database_url),
         settings=settings,
         catalogue=load(settings.catalogue),
         gateway=Gateway(settings),
         clock=Clock(settings.clock_offset_file),
     )
+    opened.gateway.make_sure = lambda: whose.make_sure(
+        opened.db, opened.gateway, now=opened.clock.now()
+    )
+    return opened

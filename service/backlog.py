@@ -18,6 +18,8 @@ from billing.db import Database
 from billing.errors import BillingError
 from billing.models import Command, Heartbeat, OutboxMessage, OwedState, Price, StripeEvent
 from billing.settings import Settings
+from billing.stripe_gateway import whose
+from billing.stripe_gateway.client import Gateway
 from billing.stripe_gateway.commands import OPEN
 from service.checks import Finding
 from service.health import LATE
@@ -38,6 +40,8 @@ def look(settings: Settings) -> Iterator[Finding]:
             yield _prices(session, settings)
             yield _worker(session)
             yield from _stuck(session, now=Clock(settings.clock_offset_file).now())
+            ours = whose.remembered(session)
+        yield _account(settings, ours)
     except (SQLAlchemyError, BillingError):
         return
     finally:
@@ -53,6 +57,18 @@ def _prices(session: Session, settings: Settings) -> Finding:
         says = f"not on sale at Stripe: {names}; run `billing catalogue push`"
         return Finding("prices", fine=False, says=says)
     return Finding("prices", fine=True, says=f"{len(wanted)} on sale at Stripe")
+
+
+def _account(settings: Settings, ours: str) -> Finding:
+    try:
+        theirs = whose.account_of(Gateway(settings))
+    except BillingError as error:
+        says = f"Stripe does not say whose our key is ({error}); let it read the account"
+        return Finding("account", fine=False, says=says)
+    if ours in ("", theirs):
+        return Finding("account", fine=True, says=f"our key is of {theirs}")
+    says = f"our key is of {theirs}, this database belongs to {ours}; correct BILLING_STRIPE_KEY"
+    return Finding("account", fine=False, says=says)
 
 
 def _worker(session: Session) -> Finding:

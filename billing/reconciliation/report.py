@@ -90,8 +90,9 @@ class Report:
             lines.append(f"{self.left} left: they changed just now, or somebody is looking at them")
         lines += [f"{each}: could not be looked at: {why}" for each, why in self.failed.items()]
         if self.waiting_for:
+            what = "NO MORE" if any(drift.repaired for drift in self.drifts) else "NOTHING"
             lines.append(
-                f"NOTHING was repaired: it would change the access or the mail of"
+                f"{what} was repaired: it would change the access or the mail of"
                 f" {self.waiting_for} readers. If that is right, run `billing reconcile"
                 f" --most-readers {self.waiting_for}`."
             )

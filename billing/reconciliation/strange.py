@@ -13,7 +13,7 @@ from billing import tasks
 from billing.books.opening import opened_at
 from billing.context import Context
 from billing.models import Checkout, Cursor, Customer
-from billing.stripe_gateway import walk
+from billing.stripe_gateway import walk, whose
 
 TASK: Final = "adopt-first"
 _NEW: Final = timedelta(days=7)  # what is younger may be our own beginning
@@ -23,8 +23,9 @@ def is_strange(context: Context) -> bool:
     """Tell whether we know nobody yet, and Stripe does; the staff are asked to adopt the account.
 
     Raises:
-        StripeUnavailableError: Stripe did not answer.
+        StripeUnavailableError: Stripe did not answer, or our key is another account's.
     """
+    whose.refuse_another(context.db, context.gateway)
     with context.db.reading() as session:
         if _knows_anything(session):
             return False

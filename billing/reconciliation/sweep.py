@@ -67,7 +67,8 @@ def sweep(
         return report
     _repair(context, report, feed)
     if any(drift.repaired for drift in report.drifts):
-        _repair_what_came_to_light(context, report, _found(context, since, patience), feed)
+        second = _found(context, since, patience)
+        _repair_what_came_to_light(context, report, second, feed, most_readers)
     return report
 
 
@@ -88,14 +89,19 @@ def _found(context: Context, since: datetime | None, patience: float) -> Report:
 
 
 def _repair_what_came_to_light(
-    context: Context, report: Report, second: Report, feed: Feed
+    context: Context, report: Report, second: Report, feed: Feed, most_readers: int | None
 ) -> None:
     """Repair what could not be seen to differ before: a repair may bring rows nobody knew of.
 
-    They belong to the readers who were counted already.
+    Most belong to readers who were counted already; with the others there may be too many.
     """
-    _repair(context, second, feed)
+    touched = report.readers | second.readers
     report.drifts += second.drifts
+    if most_readers is not None and len(touched) > most_readers:
+        report.waiting_for = len(second.readers)
+        _ask_staff(context, report)
+    else:
+        _repair(context, second, feed)
     report.failed |= second.failed
     report.stopped = report.stopped or second.stopped
 
@@ -243,14 +249,15 @@ def _record(context: Context, drift: Drift, feed: Feed, began: datetime) -> None
 
 def _ask_staff(context: Context, report: Report) -> None:
     now = context.clock.now()
+    differ = sum(not drift.repaired for drift in report.drifts)
     with context.db.unit_of_work() as session:
         tasks.raise_task(
             session,
             "too-many-repairs",
             subject=now.date().isoformat(),
-            detail=f"We differ from Stripe in {len(report.drifts)} objects, and putting them right"
-            f" would change the access or the mail of {report.waiting_for} readers. Nothing was"
-            f" changed. Look at `billing reconcile --dry-run`; if it is right, run `billing"
-            f" reconcile --most-readers {report.waiting_for}`.",
+            detail=f"We differ from Stripe in {differ} objects, and putting them right would change"
+            f" the access or the mail of {report.waiting_for} readers. None of it was done."
+            f" Look at `billing reconcile --dry-run`; if it is right, run `billing reconcile"
+            f" --most-readers {report.waiting_for}`.",
             now=now,
         )

@@ -21,8 +21,20 @@ stripe.enable_telemetry = False
 os.environ.setdefault("STRIPE_SUPPRESS_NOTICES", "1")
 
 
+def _sure() -> None:
+    """Have nothing to ask."""
+
+
 class Gateway:
-    """Stripe, as one process reaches it."""
+    """Stripe, as one process reaches it.
+
+    Attributes:
+        live: whether real money moves by our key.
+        is_ours: whether the key is known to be of the account our database belongs to.
+        make_sure: called before we believe that Stripe has no such object; see `whose`.
+    """
+
+    is_ours = False
 
     def __init__(self, settings: Settings) -> None:
         """Take the key the settings hold, but never a live one to anybody but Stripe.
@@ -34,6 +46,8 @@ class Gateway:
             raise ConfigurationError(
                 f"BILLING_STRIPE_API_BASE: a live key talks to {STRIPE_API} and nowhere else"
             )
+        self.live = settings.live
+        self.make_sure: Callable[[], None] = _sure
         self.client = stripe.StripeClient(
             settings.stripe_key.get_secret_value(),
             stripe_version=API_VERSION,
@@ -67,9 +81,10 @@ class Gateway:
         try:
             return self.ask(question)
         except StripeRefusedError as error:
-            if error.missing:
-                return None
-            raise
+            if not error.missing:
+                raise
+            self.make_sure()
+            return None
 
 
 def _missing(error: stripe.StripeError) -> str:

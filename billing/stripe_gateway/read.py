@@ -4,7 +4,7 @@
 every list is paged to its end: Stripe cuts the first page at ten.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import stripe
@@ -190,7 +190,7 @@ def invoice_of(
         intents: every payment made or attempted for it.
     """
     parent = found.parent.subscription_details if found.parent else None
-    lines = list(_lines(gateway, found))
+    lines = _lines(gateway, found)
     prices = (
         id_of(line.pricing.price_details.price)
         for line in lines
@@ -228,13 +228,11 @@ def _stuck(found: stripe.Invoice) -> str:
     return text(error.message) or text(error.code) or "no reason given"
 
 
-def _lines(gateway: Gateway, found: stripe.Invoice) -> Iterator[stripe.InvoiceLineItem]:
+def _lines(gateway: Gateway, found: stripe.Invoice) -> list[stripe.InvoiceLineItem]:
     if not found.lines.has_more:
-        return iter(found.lines.data)
-    lines = gateway.client.v1.invoices.line_items
-    return iter(
-        gateway.ask(lambda: list(lines.list(text(found.id), {"limit": _PAGE}).auto_paging_iter()))
-    )
+        return found.lines.data
+    listed = gateway.client.v1.invoices.line_items.list
+    return gateway.ask(lambda: list(listed(text(found.id), {"limit": _PAGE}).auto_paging_iter()))
 
 
 @may_be_told

@@ -60,3 +60,20 @@ def refuse_to_start_unsafely(settings: "Settings") -> None:
     finding = database_version(settings)
     if not finding.fine:
         raise ConfigurationError(finding.says)
+
+
+def refuse_another_account(context: "Context") -> None:
+    """Refuse a key of another Stripe account than the database's; who cannot ask yet asks later.
+
+    Raises:
+        OtherAccountError: with its cure.
+    """
+    from billing.errors import StripeUnavailableError  # noqa: PLC0415
+    from billing.stripe_gateway.whose import OtherAccountError  # noqa: PLC0415
+
+    try:
+        context.gateway.make_sure()
+    except OtherAccountError:
+        raise
+    except StripeUnavailableError:
+        return

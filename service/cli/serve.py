@@ -61,8 +61,13 @@ def serve(
 def worker() -> None:
     """Work through what is owed: Stripe's events, mail, what repeats."""
     from service import worker as the_worker  # noqa: PLC0415
-    from service.cli.opening import open_everything, refuse_to_start_unsafely  # noqa: PLC0415
+    from service.cli.opening import (  # noqa: PLC0415
+        open_everything,
+        refuse_another_account,
+        refuse_to_start_unsafely,
+    )
 
     context = open_everything()
     refuse_to_start_unsafely(context.settings)
+    refuse_another_account(context)
     the_worker.run(context)

@@ -34,6 +34,7 @@ from billing.money import Money
 from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.rounds import nightly
 from billing.reconciliation.sweep import sweep
+from billing.stripe_gateway import whose
 from tests.billing.reconciliation.test_any_delivery import (
     expect_the_end_of_the_story,
     tell_a_story,
@@ -160,6 +161,32 @@ def test_a_repair_of_more_readers_than_agreed_waits_for_a_person(
     assert count(context, Subscription.id) == 2
 
 
+def test_what_comes_to_light_only_after_a_repair_is_counted_against_the_same_limit(
+    context: Context, stripe: LocalStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe(context, stripe)
+    stripe.advance(seconds=700)
+    pauses = []
+
+    def meanwhile(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 1:
+            for number in range(2):
+                subscribe(context, stripe, email=f"reader{number}@example.org")
+            stripe.advance(seconds=700)
+
+    monkeypatch.setattr("billing.reconciliation.sweep.time.sleep", meanwhile)
+    held = sweep(context, since=BEGINNING, most_readers=1, patience=1)
+
+    assert held.waiting_for == 2
+    assert "NO MORE was repaired" in "\n".join(held.in_words())
+    assert count(context, Subscription.id) == 1
+    with context.db.reading() as session:
+        assert session.scalars(sa.select(Task.kind)).all() == ["too-many-repairs"]
+    assert sweep(context, since=BEGINNING, most_readers=held.waiting_for).waiting_for == 0
+    assert count(context, Subscription.id) == 3
+
+
 def test_what_stripe_has_only_just_said_is_left_to_its_webhook(
     context: Context, stripe: LocalStripe
 ) -> None:
@@ -275,6 +302,7 @@ def test_walking_costs_a_call_for_a_hundred_objects_and_none_for_each(
 ) -> None:
     gateway = CountingGateway(context.settings)
     counting = replace(context, gateway=gateway)
+    whose.make_sure(context.db, gateway, now=context.clock.now())  # once for each process
     asked = []
     for _ in range(2):
         for number in range(2):

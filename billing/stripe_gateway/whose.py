@@ -1,0 +1,80 @@
+"""Whose key ours is: a database belongs to one Stripe account, in one mode, for ever.
+
+To another account's key Stripe would say of all we know that it has no such thing, and what is gone
+is gone for ever. So nothing is believed to be gone, and no list is walked, by a key of another's.
+
+Source: https://docs.stripe.com/keys
+"""
+
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from billing.db import Database, take_turns
+from billing.errors import StripeUnavailableError
+from billing.models import Cursor
+from billing.stripe_gateway import read_money
+from billing.stripe_gateway.client import Gateway
+
+_MARK: Final = "account "
+
+
+class OtherAccountError(StripeUnavailableError):
+    """Our key is of another account than this database: nothing it brings can be relied on."""
+
+
+def remembered(session: Session) -> str:
+    """Return the account and the mode this database belongs to; '' before its first worker."""
+    marks = sa.select(Cursor.name).where(Cursor.name.startswith(_MARK))
+    return (session.scalar(marks.limit(1)) or "").removeprefix(_MARK)
+
+
+def account_of(gateway: Gateway) -> str:
+    """Ask Stripe whose our key is, and return the account and the mode.
+
+    Raises:
+        StripeUnavailableError: Stripe did not answer, or a restricted key may not read accounts.
+    """
+    return f"{read_money.account(gateway).id} {'live' if gateway.live else 'test'}"
+
+
+def refuse_another(db: Database, gateway: Gateway) -> None:
+    """Refuse a key of another account; a database that belongs to none yet refuses nothing.
+
+    Raises:
+        OtherAccountError: it is another's.
+        StripeUnavailableError: as `account_of`.
+    """
+    with db.reading() as session:
+        ours = remembered(session)
+    if ours and not gateway.is_ours:
+        _compare(ours, account_of(gateway))
+        gateway.is_ours = True
+
+
+def make_sure(db: Database, gateway: Gateway, *, now: datetime) -> None:
+    """Refuse a key of another account; the first key there is says whose this database is.
+
+    Raises:
+        OtherAccountError, StripeUnavailableError: as `refuse_another`.
+    """
+    if gateway.is_ours:
+        return
+    theirs = account_of(gateway)
+    with db.unit_of_work() as session:
+        take_turns(session, _MARK)
+        ours = remembered(session)
+        if not ours:
+            session.add(Cursor(name=f"{_MARK}{theirs}", at=now))
+    _compare(ours or theirs, theirs)
+    gateway.is_ours = True
+
+
+def _compare(ours: str, theirs: str) -> None:
+    if ours != theirs:
+        raise OtherAccountError(
+            f"BILLING_STRIPE_KEY is a key of {theirs}, and this database belongs to {ours}: put the"
+            " right key back, or begin another database"
+        )
