@@ -90,7 +90,7 @@ class PaymentFailed(Notice):
 
     Attributes:
         pay_link: Stripe's page for exactly this payment; '' where there is none.
-        access_until: until when the paper stays open; None where it never opened.
+        access_until: until when the paper stays open; None where it is not open now.
     """
 
     kind: ClassVar[str] = "payment_failed"
@@ -107,7 +107,7 @@ class PaymentActionNeeded(Notice):
 
     Attributes:
         pay_link: Stripe's page, where it is confirmed.
-        access_until: until when the paper stays open; None where it never opened.
+        access_until: until when the paper stays open; None where it is not open now.
     """
 
     kind: ClassVar[str] = "payment_action_needed"

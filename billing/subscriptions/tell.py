@@ -104,7 +104,8 @@ def tell_of_failure(
     if _told(session, fact):
         return
     since = subscription.past_due_since
-    until = accounting_day(since + timedelta(days=paywall.grace_days)) if since else None
+    ends = since + timedelta(days=paywall.grace_days) if since else now
+    until = accounting_day(ends) if ends > now else None
     plan, amount = (
         catalogue.plan(subscription.plan).name,
         Money(invoice.amount_due, invoice.currency),

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from billing import payments, subscriptions
+from billing import access, payments, subscriptions
 from billing.clock import accounting_day
 from billing.models import (
     Payment,
@@ -77,6 +77,7 @@ def account(
         "account.html",
         reader=reader,
         today=today,
+        reads_on=any(right.holds(now) for right in access.rights_of(session, reader.id, now=now)),
         running=[
             Holding(s, payments.paid_from(session, s, today=today))
             for s in theirs

@@ -1,5 +1,6 @@
 """Every state a subscription may be in at Stripe, and what we make of it: access hour by hour."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import httpx2
@@ -228,6 +229,20 @@ def test_a_bank_that_wants_to_ask_the_cardholder_is_told_of_once_and_as_that(
 
     assert mails(context) == ["subscription_started", "payment_action_needed"]
     assert mail(context, "payment_action_needed")["pay_link"] == bill.hosted_invoice_url
+
+
+def test_who_hears_of_a_failure_when_the_grace_is_over_is_promised_no_more_of_it(
+    context: Context, stripe: LocalStripe
+) -> None:
+    paywall = context.settings.paywall.model_copy(update={"grace_days": 0})
+    settings = context.settings.model_copy(update={"paywall": paywall})
+    strict = replace(context, settings=settings)
+    ours = subscribe(strict, stripe, card=FAILS_LATER)
+    advance_to(stripe, ours.paid_until + timedelta(hours=3))
+
+    checkout.look_at_invoice(strict, str(stripe.client.v1.invoices.list({"limit": 1}).data[0].id))
+
+    assert mail(context, "payment_failed")["access_until"] is None
 
 
 def test_what_stripe_has_no_more_has_ended_and_never_comes_back(

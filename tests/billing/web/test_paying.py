@@ -63,6 +63,19 @@ def test_pay_now_pays_the_open_invoice_and_begins_no_second_subscription(
     assert "Pay now" not in account(client).words
 
 
+def test_nobody_is_told_that_they_can_read_on_when_the_grace_is_over(
+    client: TestClient, context: Context, stripe: LocalStripe
+) -> None:
+    subscribe(client, stripe, card=FAILS_LATER)
+    ours = fall_due(context, stripe)
+    assert "You can read on for now." in account(client).words
+
+    stripe.control("advance", to=int((ours.paid_until + timedelta(days=15)).timestamp()))
+
+    assert "We could not take your last payment of £5.49." in account(client).words
+    assert "You can read on" not in account(client).words
+
+
 def test_another_card_is_given_at_stripe_and_used_from_then_on_though_no_webhook_comes(
     client: TestClient, context: Context, stripe: LocalStripe
 ) -> None:
