@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from fastapi.testclient import TestClient
 
 from billing import checkout, payments
 from billing.access import Reason
@@ -19,6 +20,8 @@ from billing.models import (
 )
 from billing.money import Money
 from billing.settings import Checkout as CheckoutSettings
+from billing.web.render import write_day
+from tests.support.pages import Page
 from tests.support.stripe import LocalStripe
 from tests.support.subscriber import (
     ENDS_MANDATE,
@@ -175,6 +178,23 @@ def test_an_incomplete_first_payment_is_awaited_while_the_bank_works_and_opens_n
     assert rights(by_debit) == {}
     with pytest.raises(AwaitingBankError):
         start(by_debit, reader_id=ours.reader_id)
+
+
+def test_who_comes_back_from_agreeing_to_a_debit_is_told_that_they_can_read_and_no_wrong_day(
+    by_debit: Context, client: TestClient, stripe: LocalStripe
+) -> None:
+    started = agree(by_debit, stripe, PAYS)
+    client.cookies.set("checkout", started.browser)
+
+    said = Page(client.get(f"/checkout/{started.checkout_id}/thanks").text).words
+
+    ours = mirror(by_debit)
+    assert ours.provisional_until is not None
+    assert "Your bank can take up to seven working days" in said
+    assert "You can read everything meanwhile" in said
+    assert f"Your next payment is £5.49 on {write_day(ours.provisional_until)}" in said
+    assert write_day(ours.started_at) not in said
+    assert "card" not in said
 
 
 def test_a_gift_by_debit_is_thanked_for_when_the_money_is_there_and_not_before(
