@@ -144,6 +144,17 @@ def test_what_is_owed_is_owed_since_the_first_period_that_was_not_paid(
         assert instants(ours) == (since, None, since)
 
 
+@pytest.mark.parametrize("status", OWING)
+@pytest.mark.parametrize("overdue", [None, STARTS - 60 * DAY, STARTS + DAY])
+@pytest.mark.parametrize("unpaid", [STARTS - 30 * DAY, STARTS + 2 * DAY])
+def test_where_stripe_still_has_the_first_unpaid_period_that_one_counts_whatever_we_heard(
+    status: SubscriptionStatus, overdue: datetime | None, unpaid: datetime
+) -> None:
+    ours = seen(status, overdue=overdue, unpaid_since=unpaid)
+
+    assert instants(ours) == (unpaid, None, unpaid)
+
+
 @pytest.mark.parametrize(
     ("status", "named"),
     [(SubscriptionStatus.PAUSED, "paused_at"), (SubscriptionStatus.CANCELED, "ended_at")],
