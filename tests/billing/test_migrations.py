@@ -1,6 +1,8 @@
 """An upgrade loses nothing, and the release before it can go on writing while it is under way."""
 
+from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -10,8 +12,10 @@ from fastapi.testclient import TestClient
 from billing.context import Context
 from billing.db import Database
 from billing.migrations import run
+from billing.models import Command
 from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.sweep import sweep
+from billing.stripe_gateway import commands
 from tests.billing.reconciliation.test_any_delivery import tell_a_story, what_we_know
 from tests.support.deliveries import deliver, work_off
 from tests.support.stripe import LocalStripe
@@ -66,3 +70,35 @@ def test_the_release_before_can_write_to_a_database_of_this_one(db: Database) ->
             if name not in known and not column["nullable"] and column["default"] is None
         }
         assert needed == set(), table
+
+
+def test_an_old_command_of_unknown_outcome_is_given_up_and_one_written_meanwhile_is_learnt(
+    db: Database, now: datetime
+) -> None:
+    def write(key: str) -> None:
+        """Write a command as the release before did."""
+        with db.unit_of_work() as session:
+            session.execute(
+                sa.text(
+                    "INSERT INTO command (id, kind, subject, params, api_version, idempotency_key,"
+                    " state, attempts, last_error, stripe_object_id, created_at)"
+                    " VALUES (:id, 'subscription.keep', 'sub_1', '{}', '', :key, 'unknown', 1, '',"
+                    " '', :now)"
+                ),
+                {"id": uuid4() if not db.is_sqlite else uuid4().hex, "key": key, "now": now},
+            )
+
+    go_back(db)
+    write("command-months-ago")
+
+    run.upgrade(db.url.render_as_string(hide_password=False))
+    write("command-under-way")
+
+    with db.reading() as session:
+        states = session.execute(sa.select(Command.idempotency_key, Command.state)).all()
+        due = commands.due(session, now=now, most=9)
+    assert {key: str(state) for key, state in states} == {
+        "command-months-ago": "abandoned",
+        "command-under-way": "unknown",
+    }
+    assert [command.idempotency_key for command in due] == ["command-under-way"]

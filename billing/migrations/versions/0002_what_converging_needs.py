@@ -274,6 +274,8 @@ def upgrade() -> None:
         )
 
     _allow("command", "state", "command_state", (*_STATES, "abandoned"))
+    # Whoever asked was told that it had failed, and may have asked otherwise since.
+    op.execute("UPDATE command SET state = 'abandoned' WHERE state IN ('ready', 'unknown')")
     _allow("entitlement", "source", "entitlement_source", (*_SOURCES, "provisional"))
     op.execute(
         "INSERT INTO account (code, name, kind) VALUES ('3900', 'Opening balances', 'capital')"
