@@ -1,5 +1,6 @@
 """Look at everything Stripe has of one reader: asked for by the wall before it refuses."""
 
+from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,6 +13,9 @@ from billing.models import Checkout, Customer, Feed, ReaderLook, Subscription
 from billing.reconciliation.refresh import refresh
 from billing.reconciliation.subject import Subject, SubjectKind
 from billing.stripe_gateway import walk
+
+# Whoever opens payment pages by the hundred must not keep the looks of others waiting.
+_MOST_PAGES: Final = 20
 
 _log = structlog.get_logger(__name__)
 
@@ -61,8 +65,11 @@ def _customers(session: Session, reader_id: UUID) -> list[str]:
 
 def _known(session: Session, reader_id: UUID) -> set[Subject]:
     """Return what we know of a reader that may have moved on at Stripe."""
-    checkouts = sa.select(Checkout.stripe_session_id).where(
-        Checkout.reader_id == reader_id, Checkout.settled_at.is_(None)
+    checkouts = (
+        sa.select(Checkout.stripe_session_id)
+        .where(Checkout.reader_id == reader_id, Checkout.settled_at.is_(None))
+        .order_by(Checkout.created_at.desc())
+        .limit(_MOST_PAGES)
     )
     subscriptions = sa.select(Subscription.stripe_subscription_id).where(
         Subscription.reader_id == reader_id, Subscription.ended_at.is_(None)

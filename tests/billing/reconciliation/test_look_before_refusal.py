@@ -1,7 +1,7 @@
 """Nobody whom Stripe has paid is turned away: who may have paid reads on while we look."""
 
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
@@ -11,6 +11,7 @@ from billing.access.provisional import LASTS
 from billing.context import Context
 from billing.models import (
     Checkout,
+    CheckoutStatus,
     Customer,
     Entitlement,
     EntitlementSource,
@@ -19,6 +20,7 @@ from billing.models import (
     Repair,
     Subscription,
 )
+from billing.reconciliation import reader
 from billing.reconciliation.reader import look_at_due_readers
 from tests.support.stripe import LocalStripe
 
@@ -114,6 +116,29 @@ def test_who_never_began_to_pay_is_refused_at_once(context: Context, stripe: Loc
         session.add(row)
     assert ask(context, cookie) is Reason.LIMIT_REACHED
     assert looks(context) == 0
+
+
+def test_however_many_payment_pages_somebody_has_opened_a_look_asks_for_the_newest_few(
+    context: Context, stripe: LocalStripe
+) -> None:
+    started = checkout.start_subscription(
+        context, lookup_key="digital-month-standard", reader_id=None, shown={}, caller=""
+    )
+    with context.db.unit_of_work() as session:
+        left = session.get_one(Checkout, started.checkout_id)
+        left.status = CheckoutStatus.EXPIRED
+        values = {column.name: getattr(left, column.name) for column in Checkout.__table__.columns}
+        for number in range(1, 31):
+            at = left.created_at + timedelta(minutes=number)
+            again = {"id": uuid4(), "stripe_session_id": f"cs_{number}", "created_at": at}
+            session.add(Checkout(**values | again))
+        reader_id = left.reader_id
+    assert reader_id is not None
+
+    with context.db.reading() as session:
+        asked = {subject.id for subject in reader._known(session, reader_id)}
+
+    assert asked == {f"cs_{number}" for number in range(11, 31)}
 
 
 def test_a_look_while_stripe_is_away_stays_owed(context: Context, stripe: LocalStripe) -> None:
