@@ -25,7 +25,7 @@ from billing.reconciliation import strange
 from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.refresh import refresh
 from billing.reconciliation.subject import Subject, SubjectKind
-from billing.stripe_gateway import catalogue, read, walk
+from billing.stripe_gateway import catalogue, read, walk, whose
 from billing.stripe_gateway.types import StripeSubscription
 from billing.tasks import settle_tasks
 
@@ -70,8 +70,9 @@ def survey(context: Context) -> Adoption:
 
     Raises:
         RefusedError: these books have begun already.
-        StripeUnavailableError: Stripe did not answer.
+        StripeUnavailableError: Stripe did not answer, or our key is another account's.
     """
+    whose.refuse_another(context.db, context.gateway)
     with context.db.reading() as session:
         opened = opened_at(session)
         if opened is None and session.scalar(sa.select(BalanceTransaction).limit(1)) is not None:
@@ -93,6 +94,7 @@ def adopt(context: Context, found: Adoption, *, actor: str) -> None:
     Raises:
         StripeUnavailableError: Stripe did not answer; run it again.
     """
+    whose.make_sure(context.db, context.gateway, now=context.clock.now())
     quiet = replace(context, db=context.db.quiet(QUIETLY))
     now = context.clock.now()
     with quiet.db.unit_of_work() as session:

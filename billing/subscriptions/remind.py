@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from billing.catalogue.data import Catalogue
 from billing.clock import accounting_day
 from billing.context import Context
+from billing.db import QUIET
 from billing.models import Interval, OutboxMessage, Subscription, SubscriptionStatus
 from billing.notices import RenewalComing
 from billing.outbox import owe
@@ -29,8 +30,8 @@ def remind(
     session: Session, subscription: Subscription, *, catalogue: Catalogue, now: datetime
 ) -> None:
     """Owe the reminder of a renewal that comes in three to fourteen days; once for each period."""
-    if not _renews(subscription):
-        return
+    if not _renews(subscription) or session.info.get(QUIET):
+        return  # what is still to come is told aloud: the next nightly look does so
     renews_at = subscription.provisional_until or subscription.paid_until
     if not REMINDED_LATEST <= renews_at - now <= REMINDED_EARLIEST:
         return

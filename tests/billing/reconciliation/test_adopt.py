@@ -28,6 +28,7 @@ from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.rounds import nightly
 from billing.reconciliation.verify import verify
 from billing.stripe_gateway import read
+from billing.subscriptions import remind_of_renewals
 from billing.tasks import open_tasks
 from tests.support.deliveries import deliver, events
 from tests.support.reconciling import committed_writes
@@ -182,6 +183,20 @@ def test_an_old_account_is_adopted_whole_and_nobody_is_told_what_is_long_past(
         assert receipts == set(paid)
         assert len(paid) == 2 * of_each  # monthly, and at the old price
         assert {m.kind for m in told} == {"payment_receipt", "subscription_ended"}
+
+
+def test_whoever_renews_within_two_weeks_of_an_adoption_is_still_reminded(
+    context: Context, stripe: LocalStripe
+) -> None:
+    bought(stripe, price_named(context, "digital-year-standard"), "yearly@example.org")
+    stripe.advance(days=355)
+
+    adopt(context, survey(context), actor="test")
+    remind_of_renewals(context)
+
+    with context.db.reading() as session:
+        told = sa.select(OutboxMessage.kind).where(OutboxMessage.state == OwedState.READY)
+        assert session.scalars(told).all() == ["renewal_coming"]
 
 
 def test_books_that_have_begun_are_not_opened_again(context: Context, stripe: LocalStripe) -> None:
