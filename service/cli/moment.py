@@ -1,6 +1,10 @@
 """Reading a moment somebody typed."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Final
+
+_YEARS: Final = range(2000, 3000)  # nothing of ours is older, and a calendar has an end
 
 
 def moment(written: str) -> datetime:
@@ -12,8 +16,8 @@ def moment(written: str) -> datetime:
     from billing.clock import LONDON  # noqa: PLC0415
     from billing.errors import RefusedError  # noqa: PLC0415
 
-    try:
+    with suppress(ValueError):
         read = datetime.fromisoformat(written)
-        return (read if read.tzinfo else read.replace(tzinfo=LONDON)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise RefusedError(f"{written} is no moment; write it like 2026-11-20T00:00") from None
+        if read.year in _YEARS:
+            return (read if read.tzinfo else read.replace(tzinfo=LONDON)).astimezone(UTC)
+    raise RefusedError(f"{written} is no moment; write it like 2026-11-20T00:00")

@@ -209,6 +209,7 @@ def test_staff_are_added_and_let_in_by_a_link(billing: Run, db: Database, settin
         (("replay",), "name one event, or --since when"),
         (("replay", "--since", "yesterday"), "yesterday is no moment"),
         (("replay", "--since", "0001-01-01T00:00+14:00"), "0001-01-01T00:00+14:00 is no moment"),
+        (("replay", "--since", "9999-12-31T12:00"), "9999-12-31T12:00 is no moment"),
         (("export", "payments", "--month", "2026-13"), "not a month: '2026-13'"),
     ],
 )
