@@ -26,6 +26,7 @@ from billing.models import (
     OutboxMessage,
     Payment,
     Reader,
+    ReaderLook,
     Subscription,
     SubscriptionStatus,
     WebSession,
@@ -95,6 +96,7 @@ def _merge(session: Session, others: Sequence[Reader], *, into: Reader, now: dat
         Checkout.status == CheckoutStatus.OPEN, Checkout.kind == CheckoutKind.SUBSCRIPTION
     )
     _reassign(session, Checkout, ids, into.id, sa.not_(still_open))
+    _bring_looks(session, ids, into.id)
     for other in others:
         _unite_meters(session, meter_subject(other.id), meter_subject(into.id))
         into.name = into.name or other.name
@@ -112,6 +114,14 @@ def _merge(session: Session, others: Sequence[Reader], *, into: Reader, now: dat
             subject=f"reader:{other.id}",
             now=now,
         )
+
+
+def _bring_looks(session: Session, ids: Sequence[UUID], to: UUID) -> None:
+    """Owe the looks that were owed, one for each day: they are all about one person now."""
+    theirs = ReaderLook.reader_id.in_([*ids, to])
+    first = sa.select(sa.func.min(ReaderLook.id)).where(theirs).group_by(ReaderLook.day)
+    session.execute(sa.delete(ReaderLook).where(theirs, ReaderLook.id.not_in(first)))
+    _reassign(session, ReaderLook, ids, to)
 
 
 def _shut_out(session: Session, ids: Sequence[UUID], *, now: datetime) -> None:

@@ -27,6 +27,7 @@ from billing.models import (
     PaymentPurpose,
     PaymentStatus,
     Reader,
+    ReaderLook,
     Subscription,
     SubscriptionStatus,
     Task,
@@ -123,6 +124,7 @@ def give_everything(session: Session, reader: Reader, now: datetime) -> None:
                 state=OwedState.READY,
                 run_at=now,
             ),
+            ReaderLook(reader_id=reader.id, day=now.date(), asked_at=now, run_at=now),
         ]
     )
     session.flush()
@@ -162,7 +164,7 @@ def test_everything_of_everybody_who_typed_the_address_comes_to_its_owner(
     owner = prove(db, now)
 
     assert owners(db) == {name: {owner} for name in owners(db)}
-    assert len(owners(db)) == 7
+    assert len(owners(db)) == 8
     with db.reading() as session:
         left = session.scalars(sa.select(Reader.id).where(Reader.merged_into.is_(None))).all()
         assert sorted(left) == sorted([owner, stranger.id])
