@@ -175,7 +175,23 @@ def stripe_process(
 
 
 @pytest.fixture
-def stripe(stripe_process: StripeProcess) -> Iterator[LocalStripe]:
+def _without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody wait who would wait in real seconds: the SDK between tries, a round for the slow.
+
+    What they wait for is not at stake here; that they try again, and look once more, is.
+    """
+    from stripe import HTTPClient
+
+    from billing.reconciliation import rounds, verify
+
+    monkeypatch.setattr(HTTPClient, "INITIAL_DELAY", 0)
+    monkeypatch.setattr(HTTPClient, "MAX_DELAY", 0)
+    monkeypatch.setattr(rounds, "PATIENCE", 0.1)
+    monkeypatch.setattr(verify, "PATIENCE", 0.1)
+
+
+@pytest.fixture
+def stripe(stripe_process: StripeProcess, _without_a_pause: None) -> Iterator[LocalStripe]:
     """The local Stripe, as new."""
     local = LocalStripe(stripe_process.url, stripe_process.file)
     local.reset()

@@ -4,7 +4,6 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from stripe import HTTPClient
 
 from billing import checkout, payments, subscriptions
 from billing.books.totals import fund_total
@@ -23,13 +22,6 @@ from billing.stripe_gateway.commands import Frozen, Way, ask, decide, supersede
 from tests.support.stripe import LocalStripe
 
 EVERY_TRY = 3  # ours and the SDK's two
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the SDK ask again without a pause."""
-    monkeypatch.setattr(HTTPClient, "INITIAL_DELAY", 0)
-    monkeypatch.setattr(HTTPClient, "MAX_DELAY", 0)
 
 
 def lose_answers(stripe: LocalStripe, *, after_effect: bool, method: str = "POST") -> None:
