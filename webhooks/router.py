@@ -45,9 +45,8 @@ _Headers = dict[bytes, bytes]
 _log = structlog.get_logger(__name__)
 
 
-def build(context: Context) -> APIRouter:
-    """Return the endpoint, as a router of one route; what it began ends with the application."""
-    door = _Door(context)
+def build(door: "Door") -> APIRouter:
+    """Return a door as a router of one route; what it began ends with the application."""
 
     @contextlib.asynccontextmanager
     async def open_until_the_end(_app: Any) -> AsyncIterator[None]:
@@ -74,7 +73,7 @@ _SLOW: Final = _Answer(408, "the body took too long")
 _LATER: Final = _Answer(503, "try again later")
 
 
-class _Door:
+class Door:
     """A plain ASGI application: the body is read once, bounded, and never parsed unsigned."""
 
     def __init__(self, context: Context) -> None:
@@ -85,6 +84,7 @@ class _Door:
         self.writer = Writer(context.db)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take one event in, or say why not."""
         headers = _headers(scope)
         body = bytearray()
         answer = _SLOW
@@ -218,6 +218,7 @@ def _written(answer: _Answer) -> tuple[list[tuple[bytes, bytes]], bytes]:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
     ]
     if answer.status in {408, 413, 503}:
         headers.append((b"connection", b"close"))  # what is still coming is not worth reading

@@ -95,7 +95,7 @@ class World:
         self.context = open_context(self._settings)
         self._open.callback(self.context.db.close)
         app = FastAPI()
-        app.include_router(router.build(self.context))
+        app.include_router(router.build(router.Door(self.context)))
         self._client = self._open.enter_context(TestClient(app, raise_server_exceptions=False))
 
     def deliver(self, events: Iterable[Doc]) -> list[int]:

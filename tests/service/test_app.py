@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from billing.context import Context
 from billing.models import Heartbeat, StripeEvent
 from service import worker
+from service.app import Application, build
 from tests.webhooks.conftest import event_of, signed
 
 
@@ -79,6 +81,19 @@ def test_stripe_comes_in_by_its_signature_alone(
     assert client.post("/webhooks/stripe", **what).status_code == 200
     with context.db.reading() as session:
         assert session.scalar(sa.select(StripeEvent.event_id)) == "evt_1"
+
+
+def test_an_event_goes_straight_to_its_door_whatever_becomes_of_the_pages(
+    context: Context,
+) -> None:
+    whole = build(context)
+    there = TestClient(Application(FastAPI(), whole.door))
+
+    assert there.post("/webhooks/stripe", **signed(json.dumps(event_of()).encode())).json() == {
+        "outcome": "received"
+    }
+    assert there.get("/webhooks/stripe").status_code == 404
+    whole.door.writer.close()
 
 
 def test_no_address_of_a_machine_redirects(client: TestClient) -> None:

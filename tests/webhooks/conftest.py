@@ -47,7 +47,7 @@ def signed(body: bytes, *, at: float | None = None, secret: bytes = SECRET) -> d
 def application(context: Context) -> FastAPI:
     """Stripe's door and nothing else."""
     app = FastAPI(redirect_slashes=False)
-    app.include_router(router.build(context))
+    app.include_router(router.build(router.Door(context)))
     return app
 
 

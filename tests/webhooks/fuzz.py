@@ -366,7 +366,7 @@ async def _everything(folder: Path, requests: int, seed: int) -> Found:
         )
     )
     app = build(context)
-    async with app.router.lifespan_context(app):
+    async with app.pages.router.lifespan_context(app.pages):
         found = await run(app, context.db, range(requests), seed=seed, secret=secret.encode())
     context.db.close()
     return found
