@@ -9,6 +9,7 @@ _ONE = {
     "/v1/charges/{charge}": "charge",
     "/v1/checkout/sessions/{session}": "checkout.session",
     "/v1/coupons/{coupon}": "coupon",
+    "/v1/credit_notes/{id}": "credit_note",
     "/v1/disputes/{dispute}": "dispute",
     "/v1/events/{id}": "event",
     "/v1/invoice_payments/{invoice_payment}": "invoice_payment",
@@ -23,6 +24,7 @@ _ONE = {
     "/v1/promotion_codes/{promotion_code}": "promotion_code",
     "/v1/radar/early_fraud_warnings/{early_fraud_warning}": "radar.early_fraud_warning",
     "/v1/refunds/{refund}": "refund",
+    "/v1/reviews/{review}": "review",
     "/v1/setup_intents/{intent}": "setup_intent",
     "/v1/subscriptions/{subscription_exposed_id}": "subscription",
     "/v1/test_helpers/test_clocks/{test_clock}": "test_helpers.test_clock",
@@ -34,6 +36,7 @@ _MANY = {
     "/v1/charges": ("charge", "customer payment_intent"),
     "/v1/checkout/sessions": ("checkout.session", "customer payment_intent status subscription"),
     "/v1/coupons": ("coupon", ""),
+    "/v1/credit_notes": ("credit_note", "customer invoice"),
     "/v1/customers": ("customer", "email test_clock"),
     "/v1/disputes": ("dispute", "charge payment_intent"),
     "/v1/invoice_payments": (
@@ -55,6 +58,7 @@ _MANY = {
         "charge payment_intent",
     ),
     "/v1/refunds": ("refund", "charge payment_intent"),
+    "/v1/reviews": ("review", ""),
     "/v1/test_helpers/test_clocks": ("test_helpers.test_clock", ""),
     "/v1/webhook_endpoints": ("webhook_endpoint", ""),
 }

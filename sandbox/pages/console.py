@@ -22,6 +22,7 @@ _LEVERS: Final[dict[str, tuple[tuple[str, str, dict[str, str]], ...]]] = {
         ("dispute", "disputes/open", {"charge": "{id}"}),
         ("inquire", "disputes/open", {"charge": "{id}", "status": "warning_needs_response"}),
         ("warn", "charges/{id}/warn", {}),
+        ("review", "charges/{id}/review", {}),
     ),
     "refund": (("fail", "refunds/{id}/fail", {}), ("cancel", "refunds/{id}/cancel", {})),
     "dispute": (),

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from sandbox.api.events import roll_secret
-from sandbox.engine import balance, dispute, mandate, method, payout, refund
+from sandbox.engine import balance, dispute, mandate, method, paperwork, payout, refund
 from sandbox.errors import StripeError
 from sandbox.kernel.deliveries import MODES
 from sandbox.kernel.faults import FAULTS, Fault
@@ -160,7 +160,9 @@ _ACTS: Final[dict[str, Callable[[World, str, int], None]]] = {
 LEVERS: Final[dict[str, Lever]] = {
     "advance": advance,
     "balance/adjust": adjust,
+    "charges/{id}/review": _money(paperwork.review, "charge"),
     "charges/{id}/warn": _money(dispute.warn, "charge", "fraud_type"),
+    "credit_notes/{id}/void": _money(paperwork.take_back, "credit_note"),
     "deliveries": set_mode,
     "deliveries/release": lambda world, _: world.deliveries.release(),
     "deliveries/wait": lambda world, given: world.deliveries.wait(float(given.get("timeout", 10))),
@@ -169,6 +171,7 @@ LEVERS: Final[dict[str, Lever]] = {
     "events/{id}/resend": lambda world, given: world.deliveries.resend(given["id"]),
     "fail_next": fail_next,
     "fail_next/clear": lambda world, _: world.faults.clear(),
+    "invoices/{id}/credit": _money(paperwork.credit, "invoice", "amount"),
     "mandates/{id}/cancel": _money(mandate.cancel, "mandate", "reason"),
     "payment_methods/{id}/reissue": _money(method.reissue, "payment_method"),
     "payouts/run": pay_out,
@@ -176,6 +179,7 @@ LEVERS: Final[dict[str, Lever]] = {
     "refunds/{id}/cancel": _money(refund.cancel, "refund"),
     "refunds/{id}/fail": _money(refund.fail, "refund", "reason"),
     "reset": lambda world, given: world.reset(keep_endpoints=given.get("keep_endpoints") in _YES),
+    "reviews/{id}/close": _money(paperwork.close, "review", "reason"),
     "settings": set_settings,
     "webhook_endpoints/{id}/roll": roll,
 }

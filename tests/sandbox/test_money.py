@@ -243,6 +243,23 @@ def test_a_prevented_dispute_and_an_early_warning_move_no_money(
     ]  # fmt: skip
 
 
+def test_a_review_is_opened_and_closed_once_and_moves_no_money(
+    api: Any, local: Local, charge: Any
+) -> None:
+    reviewed = charge()
+    before = told(local)
+    local.post(f"charges/{reviewed.id}/review")
+    review = api.reviews.list().data[0]
+    assert (review.open, review.charge) == (True, reviewed.id)
+    local.post(f"reviews/{review.id}/close", reason="refunded")
+    review = api.reviews.retrieve(review.id)
+    assert (review.open, review.closed_reason) == (False, "refunded")
+    path = f"{local.url}/_sandbox/reviews/{review.id}/close"
+    assert local.http.post(path, json={}).status_code == 400
+    assert held(api) == 2500 - 58
+    assert events(api, before) == ["review.opened", "review.closed"]
+
+
 def itemised(api: Any, payout: Any) -> list[Any]:
     every = moved(api, payout=payout.id)
     own = [each for each in every if each.source == payout.id]
