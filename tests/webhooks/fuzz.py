@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import random
 import sys
 import tempfile
@@ -331,32 +332,46 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev fuzz")
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(_everything(Path(folder), given.requests, given.seed))
+        found = asyncio.run(_everything(given.database, Path(folder), given.requests, given.seed))
     for violation in found.violations[:_TELL]:
         print(violation)
     print(
         f"requests {given.requests} · answers"
         + "".join(f" {status}: {n}" for status, n in sorted(found.answers.items()))
         + f" · hung up {found.gone} · violations {len(found.violations)} · seed {given.seed}"
+        f" · {given.database}"
     )
     return 1 if found.violations else 0
 
 
-async def _everything(folder: Path, requests: int, seed: int) -> Found:
+async def _everything(database: str, folder: Path, requests: int, seed: int) -> Found:
+    from tests.support import postgres
+    from tests.support.databases import PostgresqlTemplate, SqliteTemplate
+
+    if database == "sqlite":
+        with SqliteTemplate(folder).fresh() as url:
+            return await _at_the_door(url, requests, seed)
+    template = PostgresqlTemplate(postgres.server_url(), f"fuzz{os.getpid()}")
+    try:
+        with template.fresh() as url:
+            return await _at_the_door(url, requests, seed)
+    finally:
+        template.close()
+
+
+async def _at_the_door(url: str, requests: int, seed: int) -> Found:
     from pydantic import SecretStr
 
     from billing.context import open_context
-    from billing.migrations.run import upgrade
     from billing.settings import Settings
     from service.app import build
     from tests.support.stripe import KEY, ROOT
 
     secret = "whsec_only_for_fuzzing"
-    url = f"sqlite:///{folder / 'fuzz.db'}"
-    upgrade(url)
     context = open_context(
         Settings(
             database_url=url,
