@@ -22,14 +22,16 @@ from billing.clock import accounting_day
 from billing.context import Context
 from billing.errors import PASSING, BillingError, StaleReadError
 from billing.models import Feed, OwedState, StripeEvent
-from billing.queue.owed import ATTEMPTS_BEFORE_PARKING
+from billing.queue.owed import ATTEMPTS_BEFORE_PARKING, LEASE
 from billing.reconciliation import Subject
+from billing.stripe_gateway.client import TIMEOUT, patience
 from webhooks import dispatch, event
 
 APPLIED: Final = "applied"
 NOT_OURS: Final = "ignored: not ours"
 _FOR_EVER: Final = sys.maxsize  # an outage of hours must not leave staff with every event
 _MOST_AT_ONCE: Final = 500  # events that one look may answer
+_PATIENCE: Final = LEASE.total_seconds() - 2 * TIMEOUT  # seconds; then Stripe is asked no more
 
 _log = structlog.get_logger(__name__)
 
@@ -111,7 +113,8 @@ def _handle(context: Context, claim: _Claim) -> None:
     others = claim.others if str(subject) == row.subject else ()
     applied = partial(_finish_all, row=row, subject=subject, others=others)
     try:
-        reconciliation.refresh(context, subject, feed=claim.feed, also=applied)
+        with patience(_PATIENCE):
+            reconciliation.refresh(context, subject, feed=claim.feed, also=applied)
     except Exception as error:  # noqa: BLE001  # whatever it is, the event stays owed
         _give_back(context, row, error)
     else:

@@ -10,12 +10,15 @@ from sqlalchemy.orm import Session
 from billing import queue
 from billing.context import Context
 from billing.models import Checkout, Customer, Feed, ReaderLook, Subscription
+from billing.queue.owed import LEASE
 from billing.reconciliation.refresh import refresh
 from billing.reconciliation.subject import Subject, SubjectKind
 from billing.stripe_gateway import walk
+from billing.stripe_gateway.client import TIMEOUT, patience
 
 # Whoever opens payment pages by the hundred must not keep the looks of others waiting.
 _MOST_PAGES: Final = 20
+_PATIENCE: Final = LEASE.total_seconds() - 2 * TIMEOUT  # seconds; then Stripe is asked no more
 
 _log = structlog.get_logger(__name__)
 
@@ -29,7 +32,8 @@ def look_at_due_readers(context: Context, *, most: int) -> int:
             _set_aside(context, row)
             continue
         try:
-            look_at_reader(context, row.reader_id, feed=Feed.LOOK)
+            with patience(_PATIENCE):
+                look_at_reader(context, row.reader_id, feed=Feed.LOOK)
         except Exception as error:  # noqa: BLE001  # whatever it is, the look stays owed
             _give_back(context, row, error)
         else:

@@ -1,8 +1,11 @@
 """One way to ask Stripe anything: pinned version, bounded patience, errors in our own words."""
 
 import os
-from collections.abc import Callable
-from typing import Final, TypeVar
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final, TypeVar
 
 import stripe
 
@@ -11,14 +14,41 @@ from billing.settings import STRIPE_API, Settings
 
 API_VERSION: Final = "2026-10-28.endive"  # pinned with the SDK in the lock; moves on purpose only
 APP: Final = "morning-star"  # marks what is ours on an account we may share
-_TIMEOUT: Final = 15  # seconds; the SDK's own 80 would outlive our leases
+TIMEOUT: Final = 15  # seconds; the SDK's own 80 would outlive our leases
 _RETRIES: Final = 2
 
 Answer = TypeVar("Answer")
 
+_until: ContextVar[float] = ContextVar("until", default=float("inf"))
+
 # The SDK would otherwise send data about this machine, and write an id of its own into HOME.
 stripe.enable_telemetry = False
 os.environ.setdefault("STRIPE_SUPPRESS_NOTICES", "1")
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Let no request to Stripe begin when so many seconds are over; it is as if none was answered.
+
+    A piece of work is ours for a limited time, and one look asks Stripe many times. When Stripe is
+    slow it is given up while it is still ours: who held on would look like somebody who died.
+    """
+    before = _until.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _until.reset(before)
+
+
+class _Patient(stripe.RequestsClient):
+    """Asks over HTTP while there is time: also for the next page, and for another try."""
+
+    def request(  # type: ignore[override]  # as the SDK's own, which differs from its base's
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        if time.monotonic() > _until.get():
+            raise StripeUnavailableError("Stripe is slow, and the time for this is over")
+        return super().request(method, url, headers, post_data)
 
 
 def _sure() -> None:
@@ -53,7 +83,7 @@ class Gateway:
             stripe_version=API_VERSION,
             base_addresses={"api": settings.stripe_api_base},
             max_network_retries=_RETRIES,
-            http_client=stripe.RequestsClient(timeout=_TIMEOUT),
+            http_client=_Patient(timeout=TIMEOUT),
         )
 
     def ask(self, question: Callable[[], Answer]) -> Answer:

@@ -17,7 +17,7 @@ from billing.errors import StripeUnavailableError
 from billing.models import Cursor, Donation, Feed, OwedState, Repair, StripeEvent, Task
 from billing.stripe_gateway import events as listing
 from tests.support.stripe import LocalStripe
-from tests.webhooks.test_inbox import give, handle_all, receive, said
+from tests.webhooks.heard import give, handle_all, receive, said
 from webhooks.dispatch import TYPES
 from webhooks.poll import LISTED_FOR, poll_events
 

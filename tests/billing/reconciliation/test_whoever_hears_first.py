@@ -29,7 +29,7 @@ from billing.stripe_gateway.client import Gateway
 from tests.support.deliveries import work_off
 from tests.support.stripe import LocalStripe
 from tests.support.subscriber import start
-from tests.webhooks.test_inbox import make_due, receive
+from tests.webhooks.heard import make_due, receive
 
 CARRIERS = ("checkout.session.completed", "invoice.paid", "customer.subscription.created")
 EVERY_MOMENT = 20  # and more than that: Stripe is not asked as often

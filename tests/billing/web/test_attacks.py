@@ -28,7 +28,7 @@ from service.app import build
 from tests.support.pages import Page
 from tests.support.stripe import LocalStripe
 from tests.webhooks.conftest import event_of
-from tests.webhooks.test_inbox import receive
+from tests.webhooks.heard import receive
 from webhooks import event, inbox
 
 HERE = "http://localhost:8000"
