@@ -35,7 +35,8 @@ def _export(name: str, month: str, out: Path | None) -> None:
     period = reports.read_month(month)
     now = clock_of(settings).now()
     stamp = reports.Stamp(legal_name=settings.society.name, by=ACTOR, at=now)
-    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+    # What is there must be a file: a device would be replaced, and every program misses /dev/null.
+    if out is not None and ((out.exists() and not out.is_file()) or not out.parent.is_dir()):
         raise RefusedError(f"cannot write {out}: name a file, in a directory that is there")
     database = Database(settings.database_url)
     # Written down first, in the office's words: what has left cannot be called back.
@@ -53,6 +54,7 @@ def _write(pieces: Iterator[bytes], out: Path | None) -> None:
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
         return
+    out = out.resolve()  # a link stays one
     beginning = out.with_name(f"{out.name}.part")
     with beginning.open("wb") as file:
         file.writelines(pieces)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 
 from billing.context import Context
 from billing.db import Database
-from billing.models import AuditRecord, Feed, OwedState, Staff, StripeEvent
+from billing.models import AuditRecord, Cursor, Feed, OwedState, Staff, StripeEvent
 from billing.stripe_gateway.client import API_VERSION
 from tests.service.conftest import Run
 from tests.support.smtp import MailCatcher
@@ -88,6 +89,19 @@ def test_nothing_starts_with_unsafe_settings_and_each_is_named_with_its_cure(
         "BILLING_SECRET_KEY",
         "BILLING_STRIPE_WEBHOOK_SECRETS",
     ]
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_nothing_starts_with_the_key_of_another_account(
+    command: str, billing: Run, context: Context
+) -> None:
+    with context.db.unit_of_work() as session:
+        session.add(Cursor(name="account acct_1Ours test", at=context.clock.now()))
+
+    refused = billing(command)
+
+    assert refused.returncode == 1
+    assert "this database belongs to acct_1Ours test: put the right key back" in refused.stderr
 
 
 def test_a_live_key_speaks_to_stripe_alone(billing: Run) -> None:
@@ -273,10 +287,23 @@ def test_a_report_is_the_same_on_the_screen_and_in_a_file_and_whole(
     assert audited(db) == [("command line", "exported")] * 2
 
 
-@pytest.mark.parametrize("place", [".", "nowhere/report.csv"])
+def test_a_report_written_through_a_link_leaves_the_link_as_it_was(
+    billing: Run, tmp_path: Path
+) -> None:
+    real, link = tmp_path / "report.csv", tmp_path / "latest.csv"
+    link.symlink_to(real)
+
+    billing("export", "payments", "--month", "2026-11", "--out", str(link))
+
+    assert link.readlink() == real
+    assert real.read_text("utf-8-sig").splitlines()[-1].startswith("End of report")
+
+
+@pytest.mark.parametrize("place", [".", "nowhere/report.csv", "pipe"])
 def test_a_report_that_cannot_be_written_there_is_refused_and_has_not_left(
     place: str, billing: Run, db: Database, tmp_path: Path
 ) -> None:
+    os.mkfifo(tmp_path / "pipe")  # what is no file must not be replaced by one, /dev/null least
     out = tmp_path / place
     refused = billing("export", "payments", "--month", "2026-11", "--out", str(out))
 
