@@ -104,7 +104,12 @@ class Report:
         if not self.drifts:
             return "no difference" if self.exit_code == 0 else "no difference in what was seen"
         repaired = sum(drift.repaired for drift in self.drifts)
-        return f"{len(self.drifts)} differences, {repaired} of them repaired"
+        return f"{in_number(len(self.drifts))}, {repaired} of them repaired"
+
+
+def in_number(differences: int) -> str:
+    """Say how many differences there are."""
+    return "1 difference" if differences == 1 else f"{differences} differences"
 
 
 def _counted(counts: dict[str, int]) -> str:

@@ -19,7 +19,7 @@ from billing.context import Context
 from billing.errors import StripeRefusedError, StripeUnavailableError
 from billing.models import Verification
 from billing.reconciliation.books import Books, compare_books
-from billing.reconciliation.report import Report
+from billing.reconciliation.report import Report, in_number
 from billing.reconciliation.rounds import PATIENCE
 from billing.reconciliation.sweep import sweep
 
@@ -58,8 +58,9 @@ class Verified:
     def lines(self) -> list[str]:
         """Return it line by line, for a person."""
         books = self.books.in_words() if self.books else ["the books were not compared"]
-        verdict = "NO DIFFERENCE" if self.exit_code == 0 else f"{self.differences} DIFFERENCES"
-        return [*self.mirror.in_words(), *books, f"as of {self.cutoff:%d %B %Y %H:%M}: {verdict}"]
+        verdict = "no difference" if self.exit_code == 0 else in_number(self.differences)
+        as_of = f"as of {self.cutoff:%d %B %Y %H:%M}"
+        return [*self.mirror.in_words(), *books, f"{as_of}: {verdict.upper()}"]
 
     def as_kept(self) -> dict[str, Any]:
         """Return the report that is kept."""
@@ -115,7 +116,7 @@ def _keep(session: Session, verified: Verified) -> None:
             session,
             "verification",
             subject=cutoff.date().isoformat(),
-            detail=f"{verified.differences} differences between us and Stripe; `billing verify`"
+            detail=f"{in_number(verified.differences)} between us and Stripe; `billing verify`"
             " names them, `billing reconcile` puts right what can be.",
             now=cutoff,
         )

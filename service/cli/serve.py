@@ -38,10 +38,18 @@ def serve(
     """Run the web application."""
     import uvicorn  # noqa: PLC0415
 
-    from service.cli.opening import read_settings, refuse_to_start_unsafely  # noqa: PLC0415
+    from billing.context import open_context  # noqa: PLC0415
+    from service.cli.opening import (  # noqa: PLC0415
+        read_settings,
+        refuse_another_account,
+        refuse_to_start_unsafely,
+    )
 
     settings = read_settings()
     refuse_to_start_unsafely(settings)
+    context = open_context(settings)
+    refuse_another_account(context)
+    context.db.close()
     uvicorn.run(
         "service.app:from_environment",
         factory=True,

@@ -96,6 +96,7 @@ def test_nothing_starts_with_the_key_of_another_account(
     command: str, billing: Run, context: Context
 ) -> None:
     with context.db.unit_of_work() as session:
+        session.execute(sa.delete(Cursor).where(Cursor.name.startswith("account ")))
         session.add(Cursor(name="account acct_1Ours test", at=context.clock.now()))
 
     refused = billing(command)
