@@ -3,7 +3,7 @@
 Each life is a process of its own, forked from this one and killed by the kernel. Another process
 then finds what the first has left, works it off without any help from Stripe's webhooks, and must
 arrive where nobody was killed. A scene is short, so that each death costs little: a process dies
-at every point once, in the scene that comes by it first.
+at every point once, in the scene that comes by it soonest, and at each point of a few scenes.
 """
 
 import os
@@ -24,10 +24,15 @@ from tests.chaos.world import World
 
 Act = Callable[[World], None]
 _A_LINE_EACH = 10  # deaths
+_KILLED = f"killed by signal {signal.SIGKILL.value}"
 
 
-def _quiet(_line: str) -> None:
-    """Say nothing."""
+@dataclass(frozen=True)
+class Death:
+    """Where a process is killed, and what it was doing."""
+
+    scene: Scene
+    point: str
 
 
 @dataclass
@@ -36,8 +41,8 @@ class Crashes:
 
     Attributes:
         known: every point the source has.
-        hit: those at which a process was killed and another made good of it.
-        wrong: what was not made good, by point.
+        hit: how often a process was killed at each.
+        wrong: what another process did not make good, by point and scene.
     """
 
     known: set[str]
@@ -47,49 +52,54 @@ class Crashes:
     @property
     def complete(self) -> bool:
         """Whether every point was hit, and nothing was wrong."""
-        return self.known <= set(self.hit) and not self.wrong
+        return all(self.hit[name] for name in self.known) and not self.wrong
 
     def summary(self) -> str:
         """Say how many of the points were hit, and which were not."""
-        hit = self.known & set(self.hit)
-        share = 100 * len(hit) // len(self.known)
-        beyond = len(set(self.hit) - self.known)
-        lines = [f"  not reached: {name}" for name in sorted(self.known - set(self.hit))]
+        hit = {name for name, times in self.hit.items() if times}
+        share = 100 * len(hit & self.known) // len(self.known)
+        lines = [f"  not reached: {name}" for name in sorted(self.known - hit)]
+        lines += [f"  not known from the source: {name}" for name in sorted(hit - self.known)]
         lines += [f"  wrong: {name}: {why}" for name, why in sorted(self.wrong.items())]
-        counted = f"crash points hit {len(hit)} of {len(self.known)} ({share} %)"
-        return "\n".join(
-            [*lines, f"{counted}, {beyond} more met on the way, {len(self.wrong)} wrong"]
-        )
+        counted = f"crash points hit {len(hit & self.known)} of {len(self.known)} ({share} %)"
+        killed = f"{self.hit.total()} processes killed, {len(self.wrong)} wrong"
+        return "\n".join([*lines, f"{counted}, {killed}"])
 
 
 def crash_everywhere(
     world: World,
     *,
     scenes: Sequence[Scene] = SCENES,
-    choose: Callable[[list[str]], list[str]] = sorted,
-    say: Callable[[str], None] = _quiet,
+    chosen: Callable[[str], bool] = lambda _point: True,
+    say: Callable[[str], None] = lambda _line: None,
 ) -> Crashes:
-    """Kill a life at every point the scenes come by; `choose` may leave some out."""
+    """Kill a life at every point the scenes come by; `chosen` may leave some out."""
     found = Crashes(points.written_down())
-    soonest = where_to_die(world, scenes)
-    chosen = choose(sorted(soonest))
-    for number, name in enumerate(sorted(chosen, key=lambda each: soonest[each].name), start=1):
-        if why := die_at(world, soonest[name], name):
-            found.wrong[name] = why
-        found.hit[name] += 1
-        if number % _A_LINE_EACH == 0 or why:
-            say(f"  {number} of {len(chosen)} killed, {len(found.wrong)} wrong: {why or name}")
+    deaths = [death for death in where_to_die(world, scenes) if chosen(death.point)]
+    for number, death in enumerate(deaths, start=1):
+        killed, why = die(world, death)
+        found.hit[death.point] += killed
+        if why:
+            found.wrong[f"{death.point} in {death.scene.name}"] = why
+            say(f"  wrong: {death.point} in {death.scene.name}: {why}")
+        if number % _A_LINE_EACH == 0:
+            say(f"  {number} of {len(deaths)} killed, {len(found.wrong)} wrong: {death.scene.name}")
     return found
 
 
-def where_to_die(world: World, scenes: Sequence[Scene] = SCENES) -> dict[str, Scene]:
-    """Play every scene to its end, and return for each point the one that comes by it soonest."""
-    soonest: dict[str, tuple[float, Scene]] = {}
+def where_to_die(world: World, scenes: Sequence[Scene] = SCENES) -> list[Death]:
+    """Play every scene to its end, and choose for each point the one that comes by it soonest."""
+    soonest: dict[str, tuple[float, Death]] = {}
+    deaths: set[Death] = set()
     for scene in scenes:
-        for name, seconds in play(world, scene).items():
-            if name not in soonest or seconds < soonest[name][0]:
-                soonest[name] = (seconds, scene)
-    return {name: scene for name, (_, scene) in soonest.items()}
+        for point, seconds in play(world, scene).items():
+            death = Death(scene, point)
+            if scene.often:
+                deaths.add(death)
+            if point not in soonest or seconds < soonest[point][0]:
+                soonest[point] = (seconds, death)
+    deaths |= {death for _, death in soonest.values()}
+    return sorted(deaths, key=lambda death: (death.scene.name, death.point))
 
 
 def play(world: World, scene: Scene) -> dict[str, float]:
@@ -118,30 +128,28 @@ def play(world: World, scene: Scene) -> dict[str, float]:
     return found
 
 
-def die_at(world: World, scene: Scene, point: str) -> str:
-    """Have a process killed at a point of a scene, and another take over; say what is wrong."""
+def die(world: World, death: Death) -> tuple[bool, str]:
+    """Have a process die and another take over; tell whether it was killed, and what is wrong."""
 
     def come_by(name: str) -> None:
-        if name == point:
+        if name == death.point:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def take_over(world: World) -> None:
+        death.scene.again(world)
+        death.scene.end(world)
+
     world.begin(closed=True)
-    why = _in_a_process(world, lambda world: _live(world, scene, come_by))
-    if why != f"killed by signal {signal.SIGKILL.value}":
-        return f"not killed in {scene.name}: {why}"
-    why = _in_a_process(world, lambda world: _take_over(world, scene))
-    return why and f"in {scene.name}: {why}"
+    why = _in_a_process(world, lambda world: _live(world, death.scene, come_by))
+    if why != _KILLED:
+        return False, f"not killed: {why}"
+    return True, _in_a_process(world, take_over)
 
 
 def _live(world: World, scene: Scene, come_by: points.Reached) -> None:
     scene.before(world)
     with points.watched(come_by):
         scene.play(world)
-
-
-def _take_over(world: World, scene: Scene) -> None:
-    scene.again(world)
-    scene.end(world)
 
 
 def _in_a_process(world: World, work: Act, *, after: Callable[[], Any] = lambda: None) -> str:

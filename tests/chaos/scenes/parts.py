@@ -103,6 +103,15 @@ def hear(world: World) -> None:
     ours.work_off(world.context)
 
 
+def hear_all(world: World) -> None:
+    """Hear every word of Stripe's, and work it off. What was answered 200 is never sent again."""
+    for event in said(world):
+        if not event.get("answered"):
+            assert world.deliver([event]) == [200]
+            world.stripe.rewrite(event["id"], answered=True)
+    ours.work_off(world.context)
+
+
 def newest(world: World, kind: str) -> Doc:
     """Return the last object of a kind that Stripe made."""
     return [doc for doc in world.objects() if doc["object"] == kind][-1]

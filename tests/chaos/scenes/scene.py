@@ -24,12 +24,14 @@ class Scene:
         again: what a person does who saw their command die; where a process of ours died nobody
             does anything.
         end: works off what was left, and says whether it is as if nobody had been killed.
+        often: whether a process dies here at every point, wherever else one died there already.
     """
 
     play: Act
     before: Act = parts.an_open_paper
     again: Act = _nothing
     end: Act = as_if_nobody_had_been_killed
+    often: bool = False
 
     @property
     def name(self) -> str:

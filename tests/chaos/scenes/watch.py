@@ -19,7 +19,10 @@ from service import schedule, worker
 from service.cli.opening import refuse_another_account
 from tests.chaos import ours
 from tests.chaos.scenes import parts
-from tests.chaos.scenes.ends import as_if_nobody_had_been_killed
+from tests.chaos.scenes.ends import (
+    as_if_nobody_had_been_killed,
+    as_if_nobody_had_been_killed_by_events_alone,
+)
 from tests.chaos.scenes.scene import Scene
 from tests.chaos.world import SECRET, World
 from webhooks import poll, rotation, silence
@@ -37,6 +40,37 @@ def a_worker_begins(world: World) -> None:
         schedule.run_due(context, schedule.ROUNDS)
         world.stripe.advance(days=1)
     verify(context, since=BEGINNING)
+
+
+def everything_is_heard(world: World) -> None:
+    """Hear each of Stripe's events, of a life in which nobody came back to our pages."""
+    parts.hear_all(world)
+
+
+def _a_life_at_stripe(world: World) -> None:
+    parts.an_open_paper(world)
+    for started in (parts.subscribe(world), parts.give(world)):
+        world.stripe.pay(started.url)
+    charge = parts.newest(world, "charge")["id"]
+    world.stripe.client.v1.refunds.create({"charge": charge, "amount": 1_00})
+    world.stripe.client.v1.subscriptions.update(
+        parts.newest(world, "subscription")["id"], {"cancel_at_period_end": True}
+    )
+
+
+def one_event_alone_is_heard(world: World) -> None:
+    """Hear the only word there is of a refund: no other would make good of its loss."""
+    parts.hear_all(world)
+
+
+def _the_other_words_of_it_are_lost(world: World) -> None:
+    parts.a_giver(world)
+    parts.hear_all(world)
+    charge = parts.newest(world, "charge")["id"]
+    world.stripe.client.v1.refunds.create({"charge": charge, "amount": 1_00})
+    for event in parts.said(world):
+        if event["type"] != "refund.created":
+            world.stripe.rewrite(event["id"], answered=True)
 
 
 def events_come_in_a_bad_hour(world: World) -> None:
@@ -167,6 +201,18 @@ def _two_gifts(world: World) -> None:
 
 
 SCENES = (
+    Scene(
+        everything_is_heard,
+        before=_a_life_at_stripe,
+        end=as_if_nobody_had_been_killed_by_events_alone,
+        often=True,
+    ),
+    Scene(
+        one_event_alone_is_heard,
+        before=_the_other_words_of_it_are_lost,
+        end=as_if_nobody_had_been_killed_by_events_alone,
+        often=True,
+    ),
     Scene(a_worker_begins, before=parts.a_subscriber),
     Scene(events_come_in_a_bad_hour, before=parts.a_subscriber),
     Scene(events_that_are_not_for_us, before=parts.a_giver),
