@@ -9,9 +9,10 @@ from billing import checkout, payments, reconciliation, subscriptions
 from billing.errors import BillingError
 from billing.models import Payment, Subscription
 from billing.money import Money
-from billing.reconciliation import Subject, SubjectKind
+from billing.tasks import open_tasks
 from tests.chaos import ours
 from tests.chaos.scenes import parts
+from tests.chaos.scenes.ends import as_if_nobody_had_been_killed_by_events_alone
 from tests.chaos.scenes.scene import Scene
 from tests.chaos.world import World
 
@@ -69,14 +70,24 @@ def _sell_a_mug(world: World) -> None:
     world.stripe.pay(str(page.url))
 
 
-def something_only_a_person_can_answer(world: World) -> None:
-    """Be warned of fraud, and be asked for a review and of a note nobody has."""
-    charge = parts.newest(world, "charge")["id"]
+def only_a_person_can_answer(world: World) -> None:
+    """Hear of a warning, a review and a credit note, each of which asks the staff."""
+    parts.hear_all(world)
+
+
+def _stripe_asks(world: World) -> None:
+    parts.a_subscriber(world)
+    charge, invoice = (parts.newest(world, kind)["id"] for kind in ("charge", "invoice"))
     world.stripe.control(f"charges/{charge}/warn", fraud_type="made_with_stolen_card")
-    warning = parts.newest(world, "radar.early_fraud_warning")["id"]
-    for object_id in (warning, "prv_1", "cn_1"):
-        with contextlib.suppress(BillingError):  # the local Stripe knows no reviews and no notes
-            reconciliation.refresh(world.context, Subject(SubjectKind.QUESTION, object_id))
+    world.stripe.control(f"charges/{charge}/review")
+    world.stripe.control(f"invoices/{invoice}/credit", amount=1_00)
+
+
+def _the_staff_are_asked(world: World) -> None:
+    as_if_nobody_had_been_killed_by_events_alone(world)
+    with world.context.db.reading() as session:
+        asked = sorted(task.kind for task in open_tasks(session))
+    assert asked == ["credit-note", "early-fraud-warning", "review"], asked
 
 
 def a_subscription_has_many_items(world: World) -> None:
@@ -97,6 +108,6 @@ SCENES = (
     Scene(a_refund_is_never_answered, before=parts.a_giver),
     Scene(money_is_paid_out),
     Scene(the_shop_sells_something),
-    Scene(something_only_a_person_can_answer, before=parts.a_giver),
+    Scene(only_a_person_can_answer, before=_stripe_asks, end=_the_staff_are_asked),
     Scene(a_subscription_has_many_items, before=parts.a_subscriber),
 )
