@@ -87,6 +87,18 @@ def ends(stripe: Stripe) -> dict[str, datetime | None]:
     return found
 
 
+def prices(stripe: Stripe) -> dict[str, tuple[str, int, str]]:
+    """Return what each subscription that goes on is at: the price, what it costs, and how often."""
+    found = {}
+    for doc in stripe.subscriptions():
+        if doc["status"] not in {"canceled", "incomplete_expired"}:
+            (item,) = doc["items"]["data"]
+            price = item["price"]
+            cost = price["unit_amount"] * item["quantity"]
+            found[doc["id"]] = (price["id"], cost, price["recurring"]["interval"])
+    return found
+
+
 def reads_until(stripe: Stripe, subscription: Doc) -> int:
     """Return the first second at which a subscription no longer lets its reader in, by policy."""
     status, end = subscription["status"], subscription["ended_at"]

@@ -173,6 +173,7 @@ def agree(context: Context, stripe: model.Stripe, now: int) -> None:
     may_read = {reader for reader, may in model.may_read(stripe, now).items() if may}
     with context.db.reading() as session:
         same("statuses", _statuses(session), model.statuses(stripe))
+        same("prices", _prices(session), model.prices(stripe))
         same("scheduled ends", _ends(session), model.ends(stripe))
         same("who may read", _reads(session, now), dict.fromkeys(may_read, True))
         same("payments", _payments(session), model.payments(stripe))
@@ -197,6 +198,15 @@ def same(what: str, mine: object, theirs: object) -> None:
 def _statuses(session: Session) -> dict[str, str]:
     rows = session.execute(sa.select(Subscription.stripe_subscription_id, Subscription.status))
     return {subscription: str(status.value) for subscription, status in rows}
+
+
+def _prices(session: Session) -> dict[str, tuple[str, int, str]]:
+    rows = session.scalars(sa.select(Subscription)).all()
+    return {
+        row.stripe_subscription_id: (row.stripe_price_id, row.amount, row.interval.value)
+        for row in rows
+        if not row.status.ended
+    }
 
 
 def _ends(session: Session) -> dict[str, datetime | None]:

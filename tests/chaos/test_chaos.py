@@ -7,8 +7,8 @@ import pytest
 from stripe import HTTPClient
 
 from tests.chaos import points
-from tests.chaos.__main__ import play
 from tests.chaos.crash import crash_everywhere, where_to_die
+from tests.chaos.play import play
 from tests.chaos.scenes import money, people
 from tests.chaos.scenes.all import SCENES
 from tests.chaos.world import World

@@ -87,10 +87,14 @@ class World:
         with self._open:
             yield
 
-    def restart(self) -> None:
-        """Begin a new process, as far as the product can tell: nothing is left but the database."""
+    def shut(self) -> None:
+        """Let go of the product, as if its process had ended; the database stays."""
         self._open.close()
         self._open = contextlib.ExitStack()
+
+    def restart(self) -> None:
+        """Begin a new process, as far as the product can tell: nothing is left but the database."""
+        self.shut()
         self._history.callback(self._open.close)
         self.context = open_context(self._settings)
         self._open.callback(self.context.db.close)

@@ -89,6 +89,10 @@ class LocalStripe:
         bank = {"by": by, "sort_code": "10-88-00", "agreed": "yes"} if by != "card" else {}
         return self._http.post(page, data={**typed, **place, **bank, "terms": "yes"})
 
+    def confirm(self, page: str, outcome: str) -> None:
+        """Answer the page of the cardholder's bank: `confirm` or `fail`."""
+        self._http.post(page, data={"outcome": outcome})
+
     def try_control(self, path: str, **what: object) -> bool:
         """Ask for something that may not be possible now; tell whether it was."""
         return self._http.post(f"/_sandbox/{path}", json=what).is_success

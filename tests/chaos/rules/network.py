@@ -1,0 +1,113 @@
+"""What the network and our own processes do: lose, double, delay, fail, die and begin anew."""
+
+import os
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from billing import reconciliation
+from billing.context import Context
+from billing.reconciliation.sweep import sweep
+from tests.chaos import ours, points
+from tests.chaos.forked import in_a_process
+from tests.chaos.rules.history import STEPS, History, picks
+from tests.chaos.world import World
+from webhooks import inbox, poll
+
+# What of Stripe's answers may go wrong, in the words of the local Stripe's list.
+FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "error", "status": 500},
+    {"kind": "kept_error", "status": 500},
+    {"kind": "rate_limited"},
+    {"kind": "lock_timeout"},
+    {"kind": "key_in_use"},
+    {"kind": "dropped"},
+    {"kind": "dropped", "after_effect": True},
+    {"kind": "truncated"},
+    {"kind": "html"},
+)
+POLLS: tuple[Callable[[Context], Any], ...] = (
+    poll.poll_events,
+    reconciliation.poll_unfinished,
+    reconciliation.poll_balance_transactions,
+    reconciliation.finish_commands,
+)
+
+
+class Network(History):
+    """The network, and our processes."""
+
+    @rule(count=st.integers(1, 12), last_first=st.booleans(), twice=st.booleans())
+    def webhooks_arrive(self, count: int, last_first: bool, twice: bool) -> None:  # noqa: FBT001
+        """Some of what was said arrives, in some order, perhaps twice."""
+        self._listen()
+        chosen, self.unsent = self.unsent[:count], self.unsent[count:]
+        chosen = chosen[::-1] if last_first else chosen
+        answers = self.world.deliver([*chosen, *(chosen if twice else ())])
+        assert set(answers) <= {200}
+        self.sent += chosen
+
+    @rule(count=st.integers(1, 12))
+    def webhooks_are_lost(self, count: int) -> None:
+        self._listen()
+        del self.unsent[:count]
+
+    @rule(pick=picks)
+    def an_old_webhook_comes_again(self, pick: int) -> None:
+        """An event of long ago, in the shape of an API version of long ago."""
+        if self.sent:
+            event = self.sent[pick % len(self.sent)]
+            assert self.world.deliver([ours.in_old_shape(event)]) == [200]
+
+    @rule(fault=st.sampled_from(FAULTS), method=st.sampled_from(["", "POST"]))
+    def stripe_will_fail(self, fault: dict[str, Any], method: str) -> None:
+        self.world.stripe.control("fail_next", method=method, **fault)
+
+    @rule(most=st.integers(1, 10))
+    def the_worker_works(self, most: int) -> None:
+        inbox.handle_due(self.context, most=most)
+
+    @rule(sooner=st.integers(1, 40), polls=st.booleans())
+    def a_worker_is_killed(self, sooner: int, polls: bool) -> None:  # noqa: FBT001
+        """A worker, a process of its own, is killed by `kill -9` amid its work, if it has so much.
+
+        Args:
+            sooner: at how many-th commit or call.
+            polls: what it was doing: asking Stripe what is new, or working through the inbox.
+        """
+        left = sooner
+
+        def come_by(_name: str) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        def live(world: World) -> None:
+            with points.watched(come_by):
+                for work in POLLS if polls else (ours.work_off,):
+                    work(world.context)
+
+        self.world.shut()
+        why = in_a_process(self.world, live)
+        STEPS["killed" if "killed" in why else "not killed"] += 1
+        self.world.restart()
+
+    @rule()
+    def we_begin_anew(self) -> None:
+        """The process ends and another begins."""
+        self.world.restart()
+
+    @rule()
+    def the_polls_run(self) -> None:
+        for work in POLLS:
+            with self._may_fail():
+                work(self.context)
+
+    @rule(days=st.sampled_from([7, 35]))
+    def the_sweep_runs(self, days: int) -> None:
+        sweep(self.context, since=self.context.clock.now() - timedelta(days=days))
