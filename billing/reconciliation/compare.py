@@ -4,6 +4,7 @@ Walking both ways is what finds everything: an object that Stripe shows and we l
 ours that Stripe's lists no longer show. What differs is whatever looking again would change.
 """
 
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -66,16 +67,26 @@ class Side:
     finished: Ids | None = None
 
 
-def differences(context: Context, side: Side, object_id: str, theirs: object) -> Found:
+def differences(
+    context: Context, side: Side, object_id: str, theirs: object, *, known: dict[Key, Any]
+) -> Found:
     """Return what applying Stripe's side of one object would change; reads nothing it was told.
+
+    Args:
+        context: the process's context.
+        side: which kind it is.
+        object_id: the object.
+        theirs: what Stripe's list says of it, or UNTOLD.
+        known: what was read in this pass already; what is read now is added. One payment is read
+            for its checkout, its invoice and itself.
 
     Raises:
         BusyError, StaleReadError: somebody is looking at it now.
         StripeUnavailableError: Stripe did not answer.
     """
-    told: dict[Key, Any] = {}
+    told = ChainMap(known)
     if theirs is not UNTOLD and side.told:
-        told[side.told, object_id] = theirs
+        told = ChainMap(known, {(side.told, object_id): theirs})
     return rehearse(context, lambda c: side.look(c, object_id, Feed.WEBHOOK, theirs), told)
 
 

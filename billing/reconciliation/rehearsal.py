@@ -5,7 +5,7 @@ no less. Nothing of it stays, nobody is mailed, and Stripe is asked nothing whil
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -74,7 +74,9 @@ class Found:
     new: set[tuple[str, str]] = field(default_factory=set)
 
 
-def rehearse(context: Context, verb: Callable[[Context], None], told: dict[Key, Any]) -> Found:
+def rehearse(
+    context: Context, verb: Callable[[Context], None], told: MutableMapping[Key, Any]
+) -> Found:
     """Do something with what Stripe has told, take it back, and return what it would have changed.
 
     Args:

@@ -7,7 +7,7 @@ and only then is anything changed, by the very look that a webhook causes. Nothi
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 import structlog
@@ -29,10 +29,13 @@ from billing.reconciliation.rehearsal import Difference, Found
 from billing.reconciliation.report import Drift, Report
 from billing.reconciliation.strange import is_strange
 from billing.stripe_gateway import walk
+from billing.stripe_gateway.told import Key
 
 _YOUNG: Final = timedelta(minutes=2)  # what Stripe has only just said is left to its webhook
 _ENOUGH: Final = 5  # failures in a row: it is not this or that object, Stripe does not answer
 _LOCKED: Final = (BusyError, StaleReadError, sa.exc.OperationalError)
+
+_Known = dict[Key, Any]  # what was read of Stripe in one pass
 
 _log = structlog.get_logger(__name__)
 
@@ -109,16 +112,17 @@ def _repair_what_came_to_light(
 def _walk(context: Context, report: Report, since: datetime | None) -> Iterator[tuple[Side, Drift]]:
     """Yield what seems to differ: what Stripe shows first, then our own rows it did not show."""
     tries = _Tries(report)
+    known: _Known = {}
     for side in SIDES:
         seen = set()
         report.compared[side.kind] = 0
         for object_id, theirs in side.shown(context, since):
             seen.add(object_id)
-            yield from _compare(context, report, tries, side, object_id, theirs)
+            yield from _compare(context, report, tries, side, object_id, theirs, known)
         with context.db.reading() as session:
             unseen = waiting(session, side) - seen
         for object_id in sorted(unseen):
-            yield from _compare(context, report, tries, side, object_id, UNTOLD)
+            yield from _compare(context, report, tries, side, object_id, UNTOLD, known)
 
 
 def _compare(
@@ -128,13 +132,15 @@ def _compare(
     side: Side,
     object_id: str,
     theirs: object,
+    known: _Known,
 ) -> Iterator[tuple[Side, Drift]]:
     report.compared[side.kind] += 1
     with context.db.reading() as session:
         if is_finished(session, side, object_id):
             return
     found = tries.of(
-        f"{side.kind}:{object_id}", lambda: differences(context, side, object_id, theirs)
+        f"{side.kind}:{object_id}",
+        lambda: differences(context, side, object_id, theirs, known=known),
     )
     if found is not None and found.differences:
         yield side, Drift(side.kind, object_id, found.differences, found.readers, theirs)
@@ -178,7 +184,8 @@ def _confirm(context: Context, report: Report, drifts: list[tuple[Side, Drift]])
     since = context.clock.now() - _YOUNG
     young = "".join(walk.events_since(context.gateway, since=since))
     tries = _Tries(report)
-    known: set[Difference] = set()
+    told_of: set[Difference] = set()
+    known: _Known = {}
     for side, drift in drifts:
         subject = f"{side.kind}:{drift.object_id}"
         with context.db.reading() as session:
@@ -186,17 +193,18 @@ def _confirm(context: Context, report: Report, drifts: list[tuple[Side, Drift]])
         if owed or drift.object_id in young:
             report.left += 1
             continue
-        again = tries.of(subject, lambda: _afresh(context, side, drift))  # noqa: B023  # used at once
+        again = tries.of(subject, lambda: _afresh(context, side, drift, known))  # noqa: B023  # used at once
         told = set(again.differences) if again else set()
-        if again is None or told <= known:  # another object has told all of it
+        if again is None or told <= told_of:  # another object has told all of it
             continue
-        known |= told
+        told_of |= told
         drift.differences, drift.readers = again.differences, again.readers
         report.drifts.append(drift)
 
 
-def _afresh(context: Context, side: Side, drift: Drift) -> Found:
-    return differences(context, side, drift.object_id, UNTOLD if side.told else drift.theirs)
+def _afresh(context: Context, side: Side, drift: Drift, known: _Known) -> Found:
+    theirs = UNTOLD if side.told else drift.theirs
+    return differences(context, side, drift.object_id, theirs, known=known)
 
 
 def _owed(session: Session, subject: str) -> bool:
@@ -217,7 +225,7 @@ def _repair(context: Context, report: Report, feed: Feed) -> None:
 
         def mend(side: Side = side, drift: Drift = drift) -> Found:
             side.look(context, drift.object_id, feed, drift.theirs)
-            return _afresh(context, side, drift)
+            return _afresh(context, side, drift, {})
 
         try:
             left = tries.of(subject, mend)

@@ -5,7 +5,7 @@ meanwhile; what nobody has told is named, so that it can be read and the rehears
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final, TypeVar
 
 from billing.stripe_gateway.client import Gateway
@@ -31,7 +31,7 @@ class NotToldError(Exception):
 class ToldGateway(Gateway):
     """Stripe, as far as somebody has read it."""
 
-    def __init__(self, told: dict[Key, Any]) -> None:
+    def __init__(self, told: Mapping[Key, Any]) -> None:
         """Answer from what is told, and from nothing else."""
         self.told = told
 
@@ -68,7 +68,7 @@ def may_be_told(
     return answer
 
 
-def tell(gateway: Gateway, told: dict[Key, Any], key: Key) -> None:
+def tell(gateway: Gateway, told: MutableMapping[Key, Any], key: Key) -> None:
     """Read what was missed, so that it is told from now on.
 
     Raises:

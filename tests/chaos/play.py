@@ -18,7 +18,7 @@ from stripe import HTTPClient
 from tests.chaos.machine import STEPS, Histories
 from tests.chaos.world import World
 
-_STEPS = 16  # at most, in one history
+_STEPS = 12  # at most, in one history
 _TOGETHER = 200  # histories in one world
 
 

@@ -3,15 +3,16 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
-from uuid import UUID
+from typing import Any, ClassVar, NamedTuple
+from uuid import UUID, uuid4
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, precondition
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, precondition
 from stripe import StripeError
 
 from billing import checkout
 from billing.errors import BillingError
+from billing.money import Money
 from tests.chaos import model, ours
 from tests.chaos.world import World
 
@@ -23,9 +24,32 @@ CARDS = {
     "is disputed": "4000000000000259",
     "refunds come back": "4000000000005126",
 }
+ACCOUNTS = {"pays": "00012345", "has no funds": "22222227", "mandate ends": "33333335"}
+APPEALS = ("95th-anniversary", "fighting-fund")
+PRICES = ("digital-month-standard", "digital-month-concession", "digital-year-standard")
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
 STEPS: Counter[str] = Counter()
 
+
+class Opening(NamedTuple):
+    """Somebody with whom a history begins: a price, '' for a gift, and what they pay from."""
+
+    price: str
+    number: str
+
+
+MONTHLY, _, YEARLY = PRICES
+OPENINGS = (
+    Opening(MONTHLY, CARDS["good"]),
+    Opening(MONTHLY, CARDS["fails later"]),
+    Opening(MONTHLY, CARDS["refunds come back"]),
+    Opening(MONTHLY, ACCOUNTS["pays"]),
+    Opening(MONTHLY, ACCOUNTS["mandate ends"]),
+    Opening(YEARLY, CARDS["good"]),
+    Opening(YEARLY, CARDS["is disputed"]),
+    Opening("", CARDS["good"]),
+    Opening("", ACCOUNTS["has no funds"]),
+)
 picks = st.integers(min_value=0, max_value=7)
 # Most of what may happen needs somebody who has paid, or has tried to.
 once_somebody_paid = precondition(lambda history: history.paid)
@@ -37,9 +61,28 @@ class History(RuleBasedStateMachine):
     world: ClassVar[World]
     checkouts: Bundle[checkout.Started] = Bundle("checkouts")
 
-    @initialize(after_retries=st.integers(0, 2))
-    def begin(self, after_retries: int) -> None:
-        """Begin with an account that pays out daily, takes debits, and gives up in its own way."""
+    @initialize(
+        target=checkouts,
+        after_retries=st.integers(0, 2),
+        opening=st.lists(st.sampled_from(OPENINGS), min_size=1, max_size=2),
+        later=st.sampled_from([0, 0, HOUR, 8 * DAY, 32 * DAY]),
+        heard=st.booleans(),
+        compared=st.sampled_from([True, False, False]),
+    )
+    def begin(
+        self,
+        after_retries: int,
+        opening: list[Opening],
+        later: int,
+        heard: bool,  # noqa: FBT001
+        compared: bool,  # noqa: FBT001
+    ) -> Any:
+        """Begin a while after a few have been to Stripe's page, and we have not heard of them yet.
+
+        The account pays out daily, takes debits, and gives up in its own way. What is still to be
+        delivered at the end arrives then where a history is `heard`, and nowhere else. A `compared`
+        one ends in a second look and a verification, which are half of what a history costs.
+        """
         self.world.begin()
         ours.have_walked_once(self.context)
         settings = {"after_retries": after_retries, "payouts": 1, "bacs_debit": 1}
@@ -50,7 +93,27 @@ class History(RuleBasedStateMachine):
         self.ended: set[str] = set()
         self.paid = False
         self.justified: dict[str, int] = {}
+        self.heard, self.compared = heard, compared
         STEPS["histories"] += 1
+        started = [self._has_been(who) for who in opening]
+        self.world.stripe.advance(seconds=later)
+        return multiple(*started)
+
+    def _has_been(self, who: Opening) -> checkout.Started:
+        """Let somebody begin, and fill in Stripe's page."""
+        email = f"{uuid4()}@x.uk"
+        asked: Any = {"reader_id": None, "shown": {}, "caller": email}
+        started = (
+            checkout.start_subscription(self.context, lookup_key=who.price, **asked)
+            if who.price
+            else checkout.start_donation(
+                self.context, appeal=APPEALS[0], amount=Money(25_00), **asked
+            )
+        )
+        by = "bacs_debit" if who.number in ACCOUNTS.values() else "card"
+        self.world.stripe.fill_in(started.url, who.number, email=email, by=by)
+        self.paid = True
+        return started
 
     @property
     def context(self) -> Any:

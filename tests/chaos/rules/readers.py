@@ -8,12 +8,17 @@ from hypothesis.stateful import consumes, multiple, rule
 from billing import checkout, subscriptions
 from billing.money import Money
 from tests.chaos import ours
-from tests.chaos.rules.history import CARDS, History, once_somebody_paid, picks
+from tests.chaos.rules.history import (
+    ACCOUNTS,
+    APPEALS,
+    CARDS,
+    PRICES,
+    History,
+    once_somebody_paid,
+    picks,
+)
 
-ACCOUNTS = {"pays": "00012345", "has no funds": "22222227", "mandate ends": "33333335"}
-APPEALS = ("95th-anniversary", "fighting-fund")
 ASKING = {"once": "4000002760003155", "every time": "4000002760003184"}
-PRICES = ("digital-month-standard", "digital-month-concession", "digital-year-standard")
 
 checkouts = History.checkouts
 
