@@ -18,6 +18,7 @@ from typing import Any
 
 from billing.reconciliation import rounds, verify
 from tests.chaos import points
+from tests.chaos.forked import in_a_process
 from tests.chaos.scenes.all import SCENES
 from tests.chaos.scenes.scene import Scene
 from tests.chaos.world import World
@@ -153,25 +154,13 @@ def _live(world: World, scene: Scene, come_by: points.Reached) -> None:
 
 
 def _in_a_process(world: World, work: Act, *, after: Callable[[], Any] = lambda: None) -> str:
-    """Fork, do the work there, and return what was wrong; '' for nothing."""
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(read)
-            _let_nobody_wait()
-            with world.opened():
-                work(world)
-            after()
-        except BaseException as error:  # noqa: BLE001  # told to the parent
-            os.write(write, f"{type(error).__name__}: {error}"[:4000].encode() or b"?")
-        finally:
-            os._exit(0)
-    os.close(write)
-    with os.fdopen(read, "rb") as pipe:
-        said = pipe.read().decode()
-    _, status = os.waitpid(child, 0)
-    return f"killed by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else said
+    """Do the work in a process of its own; return what was wrong, '' for nothing."""
+
+    def at_once(world: World) -> None:
+        _let_nobody_wait()
+        work(world)
+
+    return in_a_process(world, at_once, after=after)
 
 
 def _let_nobody_wait() -> None:
