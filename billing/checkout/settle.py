@@ -29,7 +29,7 @@ _MOVES = {
     CheckoutStatus.OPEN: frozenset(CheckoutStatus) - {CheckoutStatus.OPEN},
     CheckoutStatus.AWAITING_BANK: {CheckoutStatus.SETTLED, CheckoutStatus.FAILED},
     CheckoutStatus.EXPIRED: {CheckoutStatus.SETTLED, CheckoutStatus.AWAITING_BANK},
-    CheckoutStatus.FAILED: {CheckoutStatus.SETTLED},
+    CheckoutStatus.FAILED: {CheckoutStatus.SETTLED, CheckoutStatus.AWAITING_BANK},  # tried again
     CheckoutStatus.SETTLED: frozenset[CheckoutStatus](),
 }
 
@@ -114,19 +114,20 @@ def _as_the_bank_said(session: Session, theirs: StripeCheckoutSession) -> Checko
 
     Source: https://docs.stripe.com/checkout/fulfillment#delayed-notification
     """
-    payment = session.scalar(
-        sa.select(Payment.status).where(
-            Payment.stripe_payment_intent_id == theirs.payment_intent_id
-        )
+    what = (  # a subscription's session names its invoice, and no payment
+        Payment.stripe_invoice_id == theirs.invoice_id
+        if theirs.invoice_id
+        else Payment.stripe_payment_intent_id == theirs.payment_intent_id
     )
+    payments = set(session.scalars(sa.select(Payment.status).where(what)))
     subscription = session.scalar(
         sa.select(Subscription).where(Subscription.stripe_subscription_id == theirs.subscription_id)
     )
     paid = subscription is not None and subscription.paid_until > subscription.started_at
-    if payment is PaymentStatus.SUCCEEDED or paid:
+    if PaymentStatus.SUCCEEDED in payments or paid:
         return CheckoutStatus.SETTLED
     refused = subscription is not None and _refused(subscription)
-    if payment in (PaymentStatus.FAILED, PaymentStatus.CANCELED) or refused:
+    if payments & {PaymentStatus.FAILED, PaymentStatus.CANCELED} or refused:
         return CheckoutStatus.FAILED
     return CheckoutStatus.AWAITING_BANK
 

@@ -237,11 +237,12 @@ def _outcome(stripe: Stripe, session: Doc) -> str:
         return str(session["status"])
     if session["payment_status"] != "unpaid":
         return "settled"
-    led_to = {session["payment_intent"], session["subscription"]}
-    intents = [doc for doc in stripe["payment_intent"] if doc["id"] in led_to]
-    begun = [doc for doc in stripe["subscription"] if doc["id"] in led_to]
+    links = [doc for doc in stripe["invoice_payment"] if doc["invoice"] == session["invoice"]]
+    paying = {session["payment_intent"], *(doc["payment"]["payment_intent"] for doc in links)}
+    intents = [doc for doc in stripe["payment_intent"] if doc["id"] in paying]
+    begun = [doc for doc in stripe["subscription"] if doc["id"] == session["subscription"]]
     if any(_standing(doc) in {"failed", "canceled"} for doc in intents):
         return "failed"
-    if any(doc["status"] not in {"active", "trialing"} for doc in begun):
-        return "failed"
+    if any(doc["status"] not in {"active", "trialing", "paused"} for doc in begun):
+        return "failed"  # paused, the debit that was agreed is taken all the same
     return "awaiting_bank"

@@ -24,11 +24,16 @@ _TOGETHER = 200  # histories in one world
 
 @dataclass(frozen=True)
 class Part:
-    """Some of the histories, in a world of their own; its seed alone plays them again."""
+    """Some of the histories, in a world of their own; its seed alone plays them again.
+
+    Attributes:
+        shortest: whether the shortest history is looked for that shows what is wrong: minutes.
+    """
 
     histories: int
     seed: int
     database: str
+    shortest: bool
 
     @property
     def again(self) -> str:
@@ -40,7 +45,8 @@ class Part:
 def parts_of(histories: int, seed: int, database: str) -> list[Part]:
     """Divide the work: every part has the next seed."""
     sizes = [min(_TOGETHER, histories - done) for done in range(0, histories, _TOGETHER)]
-    return [Part(size, seed + number, database) for number, size in enumerate(sizes)]
+    alone = len(sizes) == 1
+    return [Part(size, seed + number, database, alone) for number, size in enumerate(sizes)]
 
 
 def run(part: Part) -> tuple[Part, Counter[str], str]:
@@ -50,7 +56,7 @@ def run(part: Part) -> tuple[Part, Counter[str], str]:
     with tempfile.TemporaryDirectory() as directory:
         world = World(Path(directory), database=part.database, worker=f"chaos{part.seed}")
         try:
-            play(world, histories=part.histories, seed=part.seed)
+            play(world, histories=part.histories, seed=part.seed, shrink=part.shortest)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is told with its history
             return part, STEPS, "".join(traceback.format_exception(error, limit=-4))
         finally:

@@ -120,7 +120,7 @@ def expect_the_balance(context: Context) -> None:
         assert account_balance(session, "1240") == read.balance(context.gateway)["gbp"]
 
 
-@pytest.mark.parametrize("of_each", [1, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("of_each", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_an_old_account_is_adopted_whole_and_nobody_is_told_what_is_long_past(
     context: Context, client: TestClient, stripe: LocalStripe, of_each: int
 ) -> None:
