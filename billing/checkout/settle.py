@@ -123,8 +123,7 @@ def _as_the_bank_said(session: Session, theirs: StripeCheckoutSession) -> Checko
     subscription = session.scalar(
         sa.select(Subscription).where(Subscription.stripe_subscription_id == theirs.subscription_id)
     )
-    paid = subscription is not None and subscription.paid_until > subscription.started_at
-    if PaymentStatus.SUCCEEDED in payments or paid:
+    if PaymentStatus.SUCCEEDED in payments:
         return CheckoutStatus.SETTLED
     refused = subscription is not None and _refused(subscription)
     if payments & {PaymentStatus.FAILED, PaymentStatus.CANCELED} or refused:

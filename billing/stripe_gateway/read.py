@@ -103,15 +103,28 @@ def subscription_of(gateway: Gateway, found: stripe.Subscription) -> StripeSubsc
         canceled_at=instant_or_none(found.canceled_at),
         ended_at=instant_or_none(found.ended_at),
         ended_unpaid=bool(details and details.reason == "payment_failed"),
-        period_paid=latest is None
-        or latest.status == "paid"
-        or latest.billing_reason not in _OF_A_PERIOD,
+        period_paid=_period_paid(gateway, found, latest),
         unpaid_since=_unpaid_since(gateway, found),
         collection_paused=found.pause_collection is not None,
         paused_at=instant(paused.transitioned_at) if paused else None,
         payment_method_id=id_of(found.default_payment_method),
         pay_url=_pay_url(gateway, latest),
     )
+
+
+def _period_paid(
+    gateway: Gateway, found: stripe.Subscription, latest: stripe.Invoice | None
+) -> bool:
+    """Tell whether the current period is paid for: by the last invoice that is of a period.
+
+    A change in its middle is invoiced by itself, and says nothing of a debit still under way.
+    """
+    if latest is not None and latest.billing_reason not in _OF_A_PERIOD:
+        listed = gateway.client.v1.invoices.list
+        every = gateway.ask(lambda: listed({"subscription": found.id, "limit": _PAGE}).data)
+        of_a_period = (each for each in every if each.billing_reason in _OF_A_PERIOD)
+        latest = next((each for each in of_a_period if each.status != "draft"), None)
+    return latest is None or latest.status == "paid"
 
 
 def _unpaid_since(gateway: Gateway, found: stripe.Subscription) -> datetime | None:

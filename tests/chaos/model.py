@@ -124,7 +124,11 @@ def _runs_until(stripe: Stripe, subscription: Doc) -> int:
     """
     if subscription["pause_collection"] is None:
         return _period_end(subscription) + LEEWAY
-    latest = next(i for i in stripe["invoice"] if i["id"] == subscription["latest_invoice"])
+    latest = next(
+        doc
+        for doc in stripe.invoices_of(subscription["id"])[::-1]
+        if doc["billing_reason"] != "subscription_update" and doc["status"] != "draft"
+    )
     return _period_end(subscription) if latest["status"] == "paid" else _period_start(subscription)
 
 
@@ -241,6 +245,8 @@ def _outcome(stripe: Stripe, session: Doc) -> str:
     paying = {session["payment_intent"], *(doc["payment"]["payment_intent"] for doc in links)}
     intents = [doc for doc in stripe["payment_intent"] if doc["id"] in paying]
     begun = [doc for doc in stripe["subscription"] if doc["id"] == session["subscription"]]
+    if any(doc["status"] == "succeeded" for doc in intents):
+        return "settled"
     if any(_standing(doc) in {"failed", "canceled"} for doc in intents):
         return "failed"
     if any(doc["status"] not in {"active", "trialing", "paused"} for doc in begun):
