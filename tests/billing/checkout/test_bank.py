@@ -19,8 +19,8 @@ from billing.models import (
     SubscriptionStatus,
 )
 from billing.money import Money
-from billing.settings import Checkout as CheckoutSettings
 from billing.web.render import write_day
+from tests.billing.checkout.bank import agree, settle_again, wait_for_the_bank
 from tests.support.pages import Page
 from tests.support.stripe import LocalStripe
 from tests.support.subscriber import (
@@ -38,43 +38,6 @@ from tests.support.subscriber import (
     start,
     status_of,
 )
-
-
-@pytest.fixture
-def by_debit(context: Context, stripe: LocalStripe) -> Context:
-    """The same, where readers may pay by Direct Debit too."""
-    stripe.control("settings", bacs_debit=1)
-    methods = CheckoutSettings(methods=("card", "bacs_debit"))
-    return Context(
-        db=context.db,
-        settings=context.settings.model_copy(update={"checkout": methods}),
-        catalogue=context.catalogue,
-        gateway=context.gateway,
-        clock=context.clock,
-    )
-
-
-def agree(context: Context, stripe: LocalStripe, account: str) -> checkout.Started:
-    """Subscribe by Direct Debit, and come back."""
-    started = start(context)
-    by_bank(stripe, started.url, account)
-    checkout.settle(context, session_of(started))
-    return started
-
-
-def settle_again(context: Context, started: checkout.Started) -> str:
-    checkout.settle(context, session_of(started))
-    return status_of(context, started)
-
-
-def wait_for_the_bank(context: Context, stripe: LocalStripe, started: checkout.Started) -> str:
-    """Let days go by until the bank has spoken, and return what it came to."""
-    stripe.advance(days=8)
-    for _ in range(24):
-        stripe.advance(seconds=6 * 3600)
-        if settle_again(context, started) != "awaiting_bank":
-            break
-    return status_of(context, started)
 
 
 def test_direct_debit_is_offered_only_where_the_settings_say_so(
@@ -100,7 +63,7 @@ def test_while_the_bank_works_one_reads_provisionally_and_a_receipt_comes_only_w
     assert ours.pay_url == ""
     assert reason(by_debit, ours.reader_id) is Reason.SUBSCRIBER
     assert "not certain yet" in rights(by_debit)["subscription"].reason
-    assert mails(by_debit) == []
+    assert mails(by_debit) == ["debit_agreed"]
     with pytest.raises(AwaitingBankError):
         start(by_debit, reader_id=ours.reader_id)
 
@@ -110,7 +73,7 @@ def test_while_the_bank_works_one_reads_provisionally_and_a_receipt_comes_only_w
     paid = look(by_debit)
     assert (paid.paid_until, paid.provisional_until) == (ours.provisional_until, None)
     assert "not certain" not in rights(by_debit)["subscription"].reason
-    assert mails(by_debit) == ["subscription_started"]
+    assert mails(by_debit) == ["debit_agreed", "subscription_started"]
 
 
 def test_a_first_debit_that_fails_days_later_is_told_with_a_way_to_pay_and_ends_with_the_grace(
@@ -152,13 +115,13 @@ def test_a_renewal_the_bank_works_on_is_no_failure(by_debit: Context, stripe: Lo
     assert renewing.paid_until == first.paid_until
     assert (renewing.provisional_until or first.paid_until) > first.paid_until
     assert reason(by_debit, first.reader_id) is Reason.SUBSCRIBER
-    assert mails(by_debit) == ["subscription_started"]
+    assert mails(by_debit) == ["debit_agreed", "subscription_started"]
 
     stripe.advance(days=10)
     checkout.look_at_invoice(by_debit, str(bill.id))
 
     assert mirror(by_debit).paid_until == renewing.provisional_until
-    assert mails(by_debit) == ["subscription_started", "payment_receipt"]
+    assert mails(by_debit) == ["debit_agreed", "subscription_started", "payment_receipt"]
 
 
 def test_an_incomplete_first_payment_is_awaited_while_the_bank_works_and_opens_nothing(
@@ -193,6 +156,8 @@ def test_who_comes_back_from_agreeing_to_a_debit_is_told_that_they_can_read_and_
     assert "Your bank can take up to seven working days" in said
     assert "You can read everything meanwhile" in said
     assert f"Your next payment is £5.49 on {write_day(ours.provisional_until)}" in said
+    assert "Your contract is on its way to the e-mail address you gave" in said
+    assert "Your receipt follows once your bank has paid" in said
     assert write_day(ours.started_at) not in said
     assert "card" not in said
 
@@ -250,7 +215,7 @@ def test_an_ended_mandate_is_told_once_and_we_attempt_nothing(
         payments.look_at_mandate(by_debit, known.mandate_id)
         look(by_debit)
 
-    assert mails(by_debit) == ["subscription_started", "mandate_ended"]
+    assert mails(by_debit) == ["debit_agreed", "subscription_started", "mandate_ended"]
     assert mail(by_debit, "mandate_ended")["account"] == "Bank account ending 2345"
     with by_debit.db.reading() as session:
         assert session.scalars(sa.select(PaymentMethod.mandate_status)).one() == "inactive"
@@ -267,7 +232,7 @@ def test_a_debit_whose_mandate_the_bank_ends_asks_for_another_way_to_pay(
 
     payments.look_at_mandate(by_debit, mandate_id)
 
-    assert sorted(set(mails(by_debit))) == ["mandate_ended", "payment_failed"]
+    assert sorted(set(mails(by_debit))) == ["debit_agreed", "mandate_ended", "payment_failed"]
 
 
 def give(context: Context) -> checkout.Started:
