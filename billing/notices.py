@@ -50,16 +50,49 @@ class SignIn(Notice):
     office: bool = False
 
 
+class DebitAgreed(Notice):
+    """A subscription is agreed and read, while a bank works on its first payment.
+
+    Carries the terms agreed to: they are confirmed before reading begins, and not with the money.
+
+    Attributes:
+        amount: what the bank is asked for.
+        account: as the reader knows it, such as "Bank account ending 2345"; '' for unknown.
+        renews_on: when the next payment is taken; None where it ends instead.
+
+    Source: https://www.legislation.gov.uk/uksi/2013/3134/regulation/16
+    """
+
+    kind: ClassVar[str] = "debit_agreed"
+    amount: Money
+    account: str
+    plan: str
+    price: Money
+    interval: str
+    agreed_on: date
+    renews_on: date | None
+    cooling_off_ends: date
+
+
 class SubscriptionStarted(Notice):
-    """The first payment arrived. Carries the first receipt and the terms agreed to."""
+    """The first payment arrived. Carries the first receipt and the terms agreed to.
+
+    Attributes:
+        agreed_on: the contract's day; None in what was owed before this was kept.
+        renews_on: when the next payment is taken; None where it ends instead.
+        cooling_off_ends: None where the reader was told of that day, and it is past.
+        confirmed: the terms were told days before, as `DebitAgreed`.
+    """
 
     kind: ClassVar[str] = "subscription_started"
     receipt: Receipt
     plan: str
     price: Money
     interval: str
-    renews_on: date
-    cooling_off_ends: date
+    agreed_on: date | None = None
+    renews_on: date | None
+    cooling_off_ends: date | None
+    confirmed: bool = False
 
 
 class PaymentReceipt(Notice):
@@ -195,6 +228,7 @@ KINDS: dict[str, type[Notice]] = {
     notice.kind: notice
     for notice in (
         SignIn,
+        DebitAgreed,
         SubscriptionStarted,
         PaymentReceipt,
         DonationThanks,

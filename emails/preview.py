@@ -6,6 +6,7 @@ from typing import Final
 
 from billing.money import Money
 from billing.notices import (
+    DebitAgreed,
     DonationThanks,
     GiftFailed,
     MandateEnded,
@@ -57,11 +58,22 @@ def samples(settings: Settings) -> list[Notice]:
             code="482913",
             expires_at=datetime(2026, 11, 23, 10, 20, tzinfo=UTC),
         ),
+        DebitAgreed(
+            amount=_PRICE,
+            account="Bank account ending 2345",
+            plan=_PLAN,
+            price=_PRICE,
+            interval="month",
+            agreed_on=date(2026, 11, 23),
+            renews_on=date(2026, 12, 23),
+            cooling_off_ends=date(2026, 12, 7),
+        ),
         SubscriptionStarted(
             receipt=_SUBSCRIPTION,
             plan=_PLAN,
             price=_PRICE,
             interval="month",
+            agreed_on=date(2026, 11, 23),
             renews_on=date(2026, 12, 23),
             cooling_off_ends=date(2026, 12, 7),
         ),

@@ -12,7 +12,7 @@ from billing.context import Context
 from billing.errors import PASSING, UnknownReaderError
 from billing.models import PaymentPurpose
 from billing.queue import Fence, look
-from billing.stripe_gateway import read
+from billing.stripe_gateway import read, read_billing
 from billing.stripe_gateway.types import StripePayment
 
 
@@ -101,7 +101,7 @@ def look_at_invoice(
         BusyError, StaleReadError, StripeUnavailableError: try again later.
         UnknownReaderError: its subscription is ours, but we know no reader for it.
     """
-    theirs = read.invoice(context.gateway, invoice_id)
+    theirs = read_billing.invoice(context.gateway, invoice_id)
     if theirs is not None:
         if theirs.subscription_id:
             subscriptions.look_again(context, theirs.subscription_id)

@@ -98,7 +98,8 @@ def _mirror(session: Session, ours: Payment, theirs: StripePayment, now: datetim
         ours.payer_country, ours.method = charge.country, charge.method
         ours.failure = ours.failure or charge.failure[:300]
         if theirs.status is PaymentStatus.SUCCEEDED:
-            ours.paid_at = charge.created
+            # A debit is asked for days before it is paid; what it moved has the day of the books.
+            ours.paid_at = charge.movement.created if charge.movement else charge.created
     session.flush()
 
 

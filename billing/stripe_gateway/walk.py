@@ -14,13 +14,8 @@ from typing import Any, Final
 import stripe
 
 from billing.stripe_gateway.client import Gateway
-from billing.stripe_gateway.read import (
-    checkout_session_of,
-    invoice_of,
-    payment_of,
-    refund_of,
-    subscription_of,
-)
+from billing.stripe_gateway.read import checkout_session_of, payment_of, refund_of
+from billing.stripe_gateway.read_billing import invoice_of, subscription_of
 from billing.stripe_gateway.read_money import MOVEMENTS, dispute_of, payment_named_by
 from billing.stripe_gateway.read_people import customer_of
 from billing.stripe_gateway.types import (

@@ -26,6 +26,7 @@ from billing.stripe_gateway.client import APP
 from billing.stripe_gateway.types import StripeSubscription
 from billing.subscriptions.mirror import mirror
 from billing.subscriptions.remind import remind
+from billing.subscriptions.tell import tell_of_debit
 from billing.tasks import raise_task
 
 
@@ -73,6 +74,7 @@ def apply(
         _ask_about_second(session, ours, now)
     follow_subscription(session, ours, paywall=paywall, now=now)
     _tell(session, ours, theirs, ended_before=before, catalogue=catalogue, now=now)
+    tell_of_debit(session, ours, catalogue=catalogue, now=now)
     remind(session, ours, catalogue=catalogue, now=now)
     return ours
 

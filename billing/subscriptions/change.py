@@ -7,7 +7,7 @@ from billing import audit, rate_limits
 from billing.context import Context
 from billing.errors import RefusedError, StripeRefusedError
 from billing.models import Command, Subscription
-from billing.stripe_gateway import commands, read
+from billing.stripe_gateway import commands, read_billing
 from billing.stripe_gateway.client import Gateway
 from billing.stripe_gateway.types import StripeSubscription
 from billing.subscriptions.follow import look_again
@@ -87,7 +87,7 @@ def _ask(context: Context, command_id: UUID, stripe_id: str) -> None:
 
 def _as_asked(gateway: Gateway, command: Command) -> StripeSubscription | None:
     """Return the subscription if it already is as a command would have it."""
-    theirs = read.subscription(gateway, command.subject)
+    theirs = read_billing.subscription(gateway, command.subject)
     if theirs is None or theirs.status.ended:
         raise StripeRefusedError(f"{command.subject} is already over")
     return theirs if (theirs.ends_on is not None) == (command.kind == _END) else None

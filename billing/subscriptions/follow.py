@@ -12,7 +12,7 @@ from billing.context import Context
 from billing.errors import PASSING
 from billing.models import Subscription
 from billing.queue import Fence, look
-from billing.stripe_gateway import read
+from billing.stripe_gateway import read_billing
 from billing.stripe_gateway.types import StripeSubscription
 from billing.subscriptions.apply import apply, end_gone
 from billing.subscriptions.remind import due_for_a_reminder
@@ -48,7 +48,7 @@ def look_again(
     look(
         context.db,
         stripe_subscription_id,
-        read=lambda: read.subscription(context.gateway, stripe_subscription_id),
+        read=lambda: read_billing.subscription(context.gateway, stripe_subscription_id),
         apply=apply_it,
         clock=context.clock,
     )

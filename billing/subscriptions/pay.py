@@ -15,7 +15,7 @@ from billing import audit, payments, rate_limits
 from billing.context import Context
 from billing.errors import PASSING, RefusedError, StripeRefusedError, TooManyAttemptsError
 from billing.models import AuditRecord, Command, Customer, Subscription
-from billing.stripe_gateway import commands, read
+from billing.stripe_gateway import commands, read_billing
 from billing.subscriptions.follow import look_again
 
 _PORTAL: Final = "portal.open"
@@ -137,7 +137,7 @@ def _pay_from(context: Context, command_id: UUID, subject: str) -> None:
     stripe_id = subject.partition(":")[0]
 
     def look(command: Command) -> object | None:
-        theirs = read.subscription(gateway, stripe_id)
+        theirs = read_billing.subscription(gateway, stripe_id)
         if theirs is None or theirs.status.ended:
             raise StripeRefusedError(f"{stripe_id} is already over")
         chosen = theirs.payment_method_id == command.params["default_payment_method"]

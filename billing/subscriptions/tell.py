@@ -1,4 +1,4 @@
-"""What a subscriber is told of their payments: that one arrived, or could not be taken."""
+"""What a subscriber is told of their payments: agreed with a bank, arrived, or not to be had."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from billing import readers
+from billing.books.opening import opened_at
 from billing.catalogue.data import Catalogue
 from billing.clock import accounting_day
 from billing.models import (
@@ -21,6 +22,7 @@ from billing.models import (
 )
 from billing.money import Money
 from billing.notices import (
+    DebitAgreed,
     Notice,
     PaymentActionNeeded,
     PaymentFailed,
@@ -47,10 +49,16 @@ def tell_of_payment(
     catalogue: Catalogue,
     now: datetime,
 ) -> None:
-    """Send a receipt for a payment that arrived; the first tells of the start as well."""
-    if payment.status is not PaymentStatus.SUCCEEDED:
-        return
+    """Send a receipt for a payment that arrived; the first tells of the start as well.
+
+    Of the first it is told before that what was agreed, while a bank works on it.
+    """
     if payment.purpose is not PaymentPurpose.SUBSCRIPTION or not payment.plan:
+        return
+    subscription = _subscription(session, invoice)
+    if payment.status is PaymentStatus.PENDING and subscription is not None:
+        tell_of_debit(session, subscription, catalogue=catalogue, now=now)
+    if payment.status is not PaymentStatus.SUCCEEDED:
         return
     plan = catalogue.plan(payment.plan)
     starts, ends = accounting_day(invoice.period_starts), accounting_day(invoice.period_ends)
@@ -59,19 +67,24 @@ def tell_of_payment(
     fact = f"receipt:{payment.stripe_payment_intent_id}"
     if _told(session, fact):
         return  # as a start or as a renewal, whichever it looked like then: never as both
-    subscription = _subscription(session, invoice)
+    renews = subscription is not None and _renews(subscription)
     notice: Notice
     if invoice.billing_reason == _FIRST and subscription is not None:
+        agreed_on = accounting_day(subscription.started_at)
+        cooling_off_ends = agreed_on + COOLING_OFF
+        confirmed = _told(session, _agreed(subscription))
+        over = confirmed and cooling_off_ends < accounting_day(now)
         notice = SubscriptionStarted(
             receipt=receipt,
             plan=plan.name,
             price=subscription.money,
             interval=subscription.interval.value,
-            renews_on=ends,
-            cooling_off_ends=accounting_day(subscription.started_at) + COOLING_OFF,
+            agreed_on=agreed_on,
+            renews_on=ends if renews else None,
+            cooling_off_ends=None if over else cooling_off_ends,
+            confirmed=confirmed,
         )
     else:
-        renews = subscription is not None and subscription.ends_on is None
         notice = PaymentReceipt(
             receipt=receipt,
             plan=plan.name,
@@ -80,6 +93,40 @@ def tell_of_payment(
         )
     to = address_for(session, payment)
     owe(session, notice, to=to, fact=fact, now=now, reader_id=payment.reader_id)
+
+
+def tell_of_debit(
+    session: Session, subscription: Subscription, *, catalogue: Catalogue, now: datetime
+) -> None:
+    """Confirm what was agreed while a bank works on a subscription's first payment; once.
+
+    Whichever we learn last tells it: that the paper is open, or that the bank is asked. Once the
+    bank has spoken it is no longer true, and another mail says what is.
+
+    Source: https://www.legislation.gov.uk/uksi/2013/3134/regulation/16
+    """
+    renews_at = subscription.provisional_until
+    if renews_at is None or subscription.paid_until > subscription.started_at:
+        return
+    opened = opened_at(session)
+    if opened is not None and subscription.started_at <= opened:
+        return  # whoever came before us told of it
+    payment = _with_the_bank(session, subscription)
+    if payment is None:
+        return
+    agreed_on = accounting_day(subscription.started_at)
+    notice = DebitAgreed(
+        amount=payment.money,
+        account=payment.method,
+        plan=catalogue.plan(subscription.plan).name,
+        price=subscription.money,
+        interval=subscription.interval.value,
+        agreed_on=agreed_on,
+        renews_on=accounting_day(renews_at) if _renews(subscription) else None,
+        cooling_off_ends=agreed_on + COOLING_OFF,
+    )
+    to, fact = address_for(session, payment), _agreed(subscription)
+    owe(session, notice, to=to, fact=fact, now=now, reader_id=subscription.reader_id)
 
 
 def tell_of_failure(
@@ -126,6 +173,30 @@ def tell_of_failure(
         )
     to = reader_address(session, subscription.reader_id)
     owe(session, notice, to=to, fact=fact, now=now, reader_id=subscription.reader_id)
+
+
+def _with_the_bank(session: Session, subscription: Subscription) -> Payment | None:
+    """Return the payment a bank works on: asked for, and neither made nor refused."""
+    return session.scalar(
+        sa.select(Payment)
+        .where(
+            Payment.stripe_subscription_id == subscription.stripe_subscription_id,
+            Payment.purpose == PaymentPurpose.SUBSCRIPTION,
+            Payment.status == PaymentStatus.PENDING,
+            Payment.stripe_charge_id != "",
+            Payment.failure == "",
+        )
+        .order_by(Payment.created_at.desc())
+        .limit(1)
+    )
+
+
+def _renews(subscription: Subscription) -> bool:
+    return subscription.ends_on is None and not subscription.status.ended
+
+
+def _agreed(subscription: Subscription) -> str:
+    return f"agreed:{subscription.stripe_subscription_id}"
 
 
 def _told(session: Session, fact: str) -> bool:

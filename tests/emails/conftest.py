@@ -12,6 +12,7 @@ from billing.db import Database
 from billing.notices import Notice
 from billing.outbox import owe
 from billing.settings import Settings
+from emails.transports import SmtpTransport
 
 
 @pytest.fixture
@@ -49,3 +50,8 @@ def owed(context: Context) -> Callable[..., None]:
             owe(session, notice, to=to, fact=fact, now=context.clock.now())
 
     return owed
+
+
+@pytest.fixture
+def transport(settings: Settings) -> SmtpTransport:
+    return SmtpTransport(settings.mail)

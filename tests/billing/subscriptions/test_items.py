@@ -10,7 +10,7 @@ from billing import checkout
 from billing.access import Reason
 from billing.context import Context
 from billing.models import Payment, Price, Subscription, SubscriptionStatus
-from billing.stripe_gateway import read
+from billing.stripe_gateway import read_billing
 from tests.support.stripe import LocalStripe
 from tests.support.subscriber import look, mails, mirror, reason, rights, subscribe
 
@@ -55,7 +55,7 @@ def test_a_subscription_of_25_items_is_read_to_its_last_and_its_plan_found_among
         }
     )
 
-    theirs = read.subscription(context.gateway, ident)
+    theirs = read_billing.subscription(context.gateway, ident)
     many = look(context)
 
     assert theirs is not None
@@ -80,7 +80,7 @@ def test_an_invoice_of_137_lines_is_read_to_its_last_and_booked_to_the_plan_it_n
     stripe.control("advance", to=int((ours.paid_until + timedelta(hours=2)).timestamp()))
     bill = stripe.client.v1.invoices.list({"limit": 1}).data[0]
 
-    theirs = read.invoice(context.gateway, str(bill.id))
+    theirs = read_billing.invoice(context.gateway, str(bill.id))
     checkout.look_at_invoice(context, str(bill.id))
 
     assert theirs is not None

@@ -10,7 +10,7 @@ from billing.access import Reason
 from billing.context import Context
 from billing.models import Customer, Payment, PaymentStatus, Price
 from billing.money import Money
-from billing.stripe_gateway import read
+from billing.stripe_gateway import read_billing
 from tests.billing.payments.gifts import balances, expect_every_movement_once
 from tests.support.stripe import LocalStripe
 from tests.support.subscriber import MONTHLY, look, mails, mirror, reason, rights, subscribe, tasks
@@ -99,7 +99,7 @@ def test_the_card_chosen_for_a_subscription_stands_though_its_payer_has_another_
 
     with context.db.reading() as session:
         assert session.scalars(sa.select(Customer.payment_method_id)).one() == older.id
-    theirs = read.subscription(context.gateway, ours.stripe_subscription_id)
+    theirs = read_billing.subscription(context.gateway, ours.stripe_subscription_id)
     assert theirs is not None
     assert mirror(context).payment_method_id == theirs.payment_method_id != older.id
 
