@@ -1,5 +1,7 @@
 """The sweep: whatever was lost, we end where Stripe is, and are told what had been lost."""
 
+from collections import Counter
+from collections.abc import MutableMapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,10 +33,13 @@ from billing.models import (
     Task,
 )
 from billing.money import Money
+from billing.reconciliation import rehearsal
 from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.rounds import nightly
 from billing.reconciliation.sweep import sweep
 from billing.stripe_gateway import whose
+from billing.stripe_gateway.client import Gateway
+from billing.stripe_gateway.told import Key, tell
 from tests.billing.reconciliation.test_any_delivery import (
     expect_the_end_of_the_story,
     tell_a_story,
@@ -312,6 +317,27 @@ def test_walking_costs_a_call_for_a_hundred_objects_and_none_for_each(
         assert sweep(counting, since=BEGINNING).exit_code == 0
         asked.append(gateway.asked)
     assert asked[0] == asked[1]
+
+
+def test_what_differs_is_read_once_to_find_it_and_once_to_make_sure(
+    context: Context, stripe: LocalStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2):
+        subscribe(context, stripe, email=f"reader{number}@example.org")
+    stripe.advance(seconds=700)
+    read: list[Key] = []
+
+    def tell_and_note(gateway: Gateway, told: MutableMapping[Key, Any], key: Key) -> None:
+        read.append(key)
+        tell(gateway, told, key)
+
+    monkeypatch.setattr(rehearsal, "tell", tell_and_note)
+
+    report = sweep(context, since=BEGINNING, apply=False)
+
+    kinds = {drift.kind for drift in report.drifts}
+    assert {"subscription", "checkout", "payment"} <= kinds, "each is part of the others"
+    assert max(Counter(read).values()) == 2
 
 
 def test_a_new_database_on_an_old_account_walks_no_history_until_somebody_adopts_it(
