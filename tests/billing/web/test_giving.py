@@ -257,5 +257,5 @@ def _with_dates(context: Context, starts: date, ends: date | None) -> Context:
 
 
 def _only_checkout(client: TestClient) -> str:
-    with client.app.state.context.db.reading() as session:  # type: ignore[attr-defined]
+    with client.app.pages.state.context.db.reading() as session:  # type: ignore[attr-defined]
         return str(session.scalars(sa.select(Checkout.id)).one())

@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import replace
+from typing import Any
 
 import httpx2
 import sqlalchemy as sa
@@ -79,6 +80,17 @@ def a_renewal_fails(world: World) -> None:
 def _who_fails_later(world: World) -> None:
     parts.an_open_paper(world)
     parts.subscribed(world, parts.FAILS_LATER)
+
+
+def a_price_is_swapped(world: World) -> None:
+    """Be moved to another price in the dashboard, which is invoiced at once."""
+    prices = {doc["lookup_key"]: doc["id"] for doc in world.objects() if doc["object"] == "price"}
+    theirs = parts.newest(world, "subscription")
+    item: Any = {"id": theirs["items"]["data"][0]["id"], "price": prices[parts.CONCESSION]}
+    world.stripe.client.v1.subscriptions.update(
+        theirs["id"], {"items": [item], "proration_behavior": "always_invoice"}
+    )
+    parts.hear(world)
 
 
 def a_customer_was_deleted(world: World) -> None:
@@ -172,6 +184,7 @@ SCENES = (
     Scene(a_bank_pays),
     Scene(a_subscriber_looks_after_it, before=parts.a_subscriber),
     Scene(a_renewal_fails, before=_who_fails_later),
+    Scene(a_price_is_swapped, before=parts.a_subscriber),
     Scene(a_customer_was_deleted, before=parts.a_subscriber),
     Scene(a_price_was_taken_off_sale),
     Scene(answers_are_lost, before=parts.a_subscriber),
