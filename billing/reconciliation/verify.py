@@ -48,6 +48,11 @@ class Verified:
         return len(self.mirror.drifts) + (len(self.books.faults) if self.books else 0)
 
     @property
+    def whole(self) -> bool:
+        """Whether all was compared: agreement with what was not seen is none."""
+        return self.exit_code != 2  # noqa: PLR2004
+
+    @property
     def exit_code(self) -> int:
         """0 where all agrees, 1 where something differs, 2 where we could not look."""
         if self.books is None or self.mirror.exit_code == 2:  # noqa: PLR2004
@@ -58,7 +63,8 @@ class Verified:
     def lines(self) -> list[str]:
         """Return it line by line, for a person."""
         books = self.books.in_words() if self.books else ["the books were not compared"]
-        verdict = "no difference" if self.exit_code == 0 else in_number(self.differences)
+        found = in_number(self.differences) if self.differences else "no difference"
+        verdict = found if self.whole else f"not all was compared; {found} in what was seen"
         as_of = f"as of {self.cutoff:%d %B %Y %H:%M}"
         return [*self.mirror.in_words(), *books, f"{as_of}: {verdict.upper()}"]
 
@@ -66,6 +72,7 @@ class Verified:
         """Return the report that is kept."""
         return {
             "cutoff": self.cutoff.isoformat(),
+            "whole": self.whole,
             **self.mirror.as_kept(),
             "books": self.books.as_kept() if self.books else {},
             "took_s": self.took_s,
@@ -111,12 +118,13 @@ def _look(context: Context, since: datetime) -> Verified:
 def _keep(session: Session, verified: Verified) -> None:
     kept, cutoff = verified.as_kept(), verified.cutoff
     session.add(Verification(at=cutoff, differences=verified.differences, report=kept))
-    if verified.differences:
+    if verified.exit_code:
+        unseen = "" if verified.whole else "Not everything could be compared with Stripe. "
         tasks.raise_task(
             session,
             "verification",
             subject=cutoff.date().isoformat(),
-            detail=f"{in_number(verified.differences)} between us and Stripe; `billing verify`"
-            " names them, `billing reconcile` puts right what can be.",
+            detail=f"{unseen}{in_number(verified.differences)} between us and Stripe; `billing"
+            " verify` names what there is, `billing reconcile` puts right what can be.",
             now=cutoff,
         )

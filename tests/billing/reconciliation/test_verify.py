@@ -137,4 +137,10 @@ def test_a_silent_stripe_is_no_agreement(agreed: Context, stripe: LocalStripe) -
     assert found.exit_code == 2
     with agreed.db.reading() as session:
         kept = session.scalars(sa.select(Verification)).one()
+        tasks = session.scalars(sa.select(Task.detail).where(Task.kind == "verification")).all()
     assert kept.report["stopped"].startswith("Stripe did not answer")
+    assert kept.report["whole"] is False
+    assert found.lines[-1].endswith("NOT ALL WAS COMPARED; NO DIFFERENCE IN WHAT WAS SEEN")
+    assert [task.split(".")[0] for task in tasks] == [
+        "Not everything could be compared with Stripe"
+    ]

@@ -58,6 +58,20 @@ def a_parked_event(context: Context) -> None:
     )
 
 
+def test_a_comparison_that_could_not_see_all_is_not_called_agreement(
+    client: TestClient, context: Context
+) -> None:
+    with context.db.unit_of_work() as session:
+        kept = Verification(at=context.clock.now(), differences=0, report={"whole": False})
+        session.add(kept)
+    enter(client, context, Role.EDITOR)
+
+    page = client.get("/office/stripe").text
+
+    assert "not all could be compared." in page
+    assert "no difference." not in page
+
+
 def test_the_page_says_how_well_we_hear_stripe(client: TestClient, context: Context) -> None:
     for number in range(7):
         an_event(context, f"evt_{number}", hours=number)
