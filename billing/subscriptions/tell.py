@@ -176,7 +176,7 @@ def tell_of_failure(
 
 
 def _with_the_bank(session: Session, subscription: Subscription) -> Payment | None:
-    """Return the payment a bank works on: asked for, and neither made nor refused."""
+    """Return the first payment a bank works on: asked for, and neither made nor refused."""
     return session.scalar(
         sa.select(Payment)
         .where(
@@ -186,7 +186,7 @@ def _with_the_bank(session: Session, subscription: Subscription) -> Payment | No
             Payment.stripe_charge_id != "",
             Payment.failure == "",
         )
-        .order_by(Payment.created_at.desc())
+        .order_by(Payment.created_at)
         .limit(1)
     )
 

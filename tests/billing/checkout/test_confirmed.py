@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from billing import subscriptions
+from billing import checkout, subscriptions
 from billing.books.opening import open_books
 from billing.clock import accounting_day
 from billing.context import Context
@@ -79,6 +80,32 @@ def test_whichever_is_learnt_last_confirms_it_that_the_bank_is_asked_or_that_one
 
     assert set(rights(by_debit)) == {"subscription"}
     assert mails(by_debit) == ["debit_agreed"]
+
+
+def test_a_change_that_is_invoiced_meanwhile_is_not_confirmed_as_the_first_payment(
+    by_debit: Context, stripe: LocalStripe
+) -> None:
+    started = start(by_debit, price="digital-month-concession")
+    by_bank(stripe, started.url, PAYS)
+    (theirs,) = stripe.client.v1.subscriptions.list().data
+    stripe.rewrite(theirs.id, status="incomplete")
+    settle_again(by_debit, started)
+    stripe.rewrite(theirs.id, status="active")
+    stripe.advance(seconds=3600)
+    dearer = stripe.client.v1.prices.list({"lookup_keys": ["digital-month-standard"]}).data[0].id
+    item: Any = {"id": theirs["items"].data[0].id, "price": dearer}
+    stripe.client.v1.subscriptions.update(
+        theirs.id, {"items": [item], "proration_behavior": "always_invoice"}
+    )
+    first, second = sorted(
+        stripe.client.v1.payment_intents.list().data, key=lambda payment: payment.created
+    )
+    checkout.look_at_payment(by_debit, second.id)  # of which only the first opened the paper
+
+    look(by_debit)
+
+    assert first.amount != second.amount
+    assert mail(by_debit, "debit_agreed")["amount"]["amount"] == first.amount
 
 
 def test_what_is_heard_of_only_when_the_money_is_there_is_not_confirmed_as_under_way(
