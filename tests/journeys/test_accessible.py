@@ -100,4 +100,8 @@ def test_the_office_has_no_fault(page: Page, running: Running) -> None:
     for path in OFFICE:
         page.goto(running.stack.web + path)
         found += faults(page)
+    page.set_viewport_size({"width": 360, "height": 740})
+    for path in OFFICE:
+        page.goto(running.stack.web + path)
+        found += faults(page) + too_wide(page) + too_wide_in_large_letters(page)
     assert found == []
