@@ -40,7 +40,7 @@ class Histories(Readers, AtStripe, Network):
             for subscription, until in ours.held_until(session, now=now).items():
                 assert until <= self.justified[subscription], "more access than Stripe ever said"
             assert ours.receipts(session) <= model.receipts(stripe)
-            assert ours.told(session, "refund_made") <= model.refunds_told(stripe)
+            assert ours.refunds_told(session) <= model.refunds_to_tell(stripe)[1]
         assert max(ours.sessions_of_a_checkout(stripe).values(), default=1) == 1
 
     def teardown(self) -> None:

@@ -209,12 +209,22 @@ def receipts(stripe: Stripe) -> int:
     return sum(paid.status == "succeeded" for paid in payments(stripe).values())
 
 
-def refunds_told(stripe: Stripe) -> int:
-    """Return how many refunds of ours are certain: each is told once."""
+def refunds_to_tell(stripe: Stripe) -> tuple[set[str], set[str]]:
+    """Return the refunds of ours that must be told by now, and those that may have been.
+
+    One that is certain is told once. A bank may send it back afterwards, and what was said then
+    stays said; so what Stripe has ever called certain may have been told.
+    """
     ours = payments(stripe)
-    return sum(
-        doc["status"] == "succeeded" and doc["payment_intent"] in ours for doc in stripe["refund"]
-    )
+    mine = {doc["id"]: doc for doc in stripe["refund"] if doc["payment_intent"] in ours}
+    said = (doc["data"]["object"] for doc in stripe["event"])
+    certain = {doc["id"] for doc in said if _is_certain(doc)}
+    must = {refund for refund, doc in mine.items() if _is_certain(doc)}
+    return must, must | (certain & mine.keys())
+
+
+def _is_certain(doc: Doc) -> bool:
+    return bool(doc["object"] == "refund" and doc["status"] == "succeeded")
 
 
 def disputes(stripe: Stripe) -> dict[str, str]:
