@@ -41,9 +41,19 @@ POLLS: tuple[Callable[[Context], Any], ...] = (
 class Network(History):
     """The network, and our processes."""
 
-    @rule(count=st.integers(1, 12), last_first=st.booleans(), twice=st.booleans())
-    def webhooks_arrive(self, count: int, last_first: bool, twice: bool) -> None:  # noqa: FBT001
-        """Some of what was said arrives, in some order, perhaps twice."""
+    @rule(
+        count=st.integers(1, 12),
+        last_first=st.booleans(),
+        twice=st.booleans(),
+        worked=st.sampled_from([0, 3, 12]),
+    )
+    def webhooks_arrive(self, count: int, last_first: bool, twice: bool, worked: int) -> None:  # noqa: FBT001
+        """Some of what was said arrives, in some order, perhaps twice, and some is worked off."""
+        self._hear(count, last_first=last_first, twice=twice)
+        if worked:
+            inbox.handle_due(self.context, most=worked)
+
+    def _hear(self, count: int, *, last_first: bool = False, twice: bool = False) -> None:
         self._listen()
         chosen, self.unsent = self.unsent[:count], self.unsent[count:]
         chosen = chosen[::-1] if last_first else chosen
@@ -71,14 +81,16 @@ class Network(History):
     def the_worker_works(self, most: int) -> None:
         inbox.handle_due(self.context, most=most)
 
-    @rule(sooner=st.integers(1, 40), polls=st.booleans())
-    def a_worker_is_killed(self, sooner: int, polls: bool) -> None:  # noqa: FBT001
+    @rule(sooner=st.integers(1, 30), count=st.integers(0, 12))
+    def a_worker_is_killed(self, sooner: int, count: int) -> None:
         """A worker, a process of its own, is killed by `kill -9` amid its work, if it has so much.
 
         Args:
             sooner: at how many-th commit or call.
-            polls: what it was doing: asking Stripe what is new, or working through the inbox.
+            count: how much has just come in for it to work through; where nothing has, it asks
+                Stripe what is new.
         """
+        self._hear(count)
         left = sooner
 
         def come_by(_name: str) -> None:
@@ -89,7 +101,7 @@ class Network(History):
 
         def live(world: World) -> None:
             with points.watched(come_by):
-                for work in POLLS if polls else (ours.work_off,):
+                for work in (ours.work_off,) if count else POLLS:
                     work(world.context)
 
         self.world.shut()
