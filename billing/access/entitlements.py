@@ -86,7 +86,7 @@ def _paid(subscription: Subscription, paywall: Paywall) -> Term | None:
     words = f"Subscription, paid until {_day(ends)}"
     if subscription.provisional_until is not None:
         ends = subscription.provisional_until
-        words = f"Subscription, provisional until {_day(ends)}: its payment is not certain yet"
+        words = f"Subscription, paid until {_day(subscription.paid_until)}; runs until {_day(ends)}"
     runs = subscription.status in (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING)
     if runs and not subscription.collection_paused:
         ends += timedelta(hours=paywall.renewal_leeway_hours)

@@ -147,14 +147,17 @@ def _payment_status(found: stripe.PaymentIntent) -> PaymentStatus:
 def _invoice_paid_by(gateway: Gateway, payment_intent_id: str) -> StripeInvoice | None:
     """Find the invoice a payment is for: neither payment intent nor charge names it any more."""
     found = gateway.ask(
-        lambda: gateway.client.v1.invoice_payments.list(
-            {
-                "payment": {"type": "payment_intent", "payment_intent": payment_intent_id},
-                "expand": ["data.invoice"],
-            }
+        lambda: list(
+            gateway.client.v1.invoice_payments.list(
+                {
+                    "payment": {"type": "payment_intent", "payment_intent": payment_intent_id},
+                    "limit": _PAGE,
+                    "expand": ["data.invoice"],
+                }
+            ).auto_paging_iter()
         )
     )
-    for link in found.data:
+    for link in found:
         if isinstance(link.invoice, stripe.Invoice):
             return invoice_of(gateway, link.invoice)
     return None

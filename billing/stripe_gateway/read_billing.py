@@ -1,8 +1,10 @@
 """What Stripe Billing says of subscriptions and invoices, in our small frozen types."""
 
 from datetime import datetime
+from itertools import takewhile
 
 import stripe
+from stripe.params import InvoiceListParams
 
 from billing.models import Interval, SubscriptionStatus
 from billing.stripe_gateway.client import Gateway
@@ -16,7 +18,6 @@ from billing.stripe_gateway.values import id_of, instant, instant_or_none, text,
 
 _PAGE = 100
 _OVERDUE = ("past_due", "unpaid")
-_OF_A_PERIOD = ("subscription_create", "subscription_cycle")
 
 
 @may_be_told
@@ -43,6 +44,7 @@ def subscription_of(gateway: Gateway, found: stripe.Subscription) -> StripeSubsc
     if ends_on is None and found.cancel_at_period_end:
         ends_on = period_ends
     details, latest = found.cancellation_details, _expanded(found.latest_invoice)
+    period_paid, unpaid_since = _standing(gateway, found, latest)
     paused = getattr(getattr(found, "status_details", None), "paused", None)
     return StripeSubscription(
         id=found.id,
@@ -60,8 +62,8 @@ def subscription_of(gateway: Gateway, found: stripe.Subscription) -> StripeSubsc
         canceled_at=instant_or_none(found.canceled_at),
         ended_at=instant_or_none(found.ended_at),
         ended_unpaid=bool(details and details.reason == "payment_failed"),
-        period_paid=_period_paid(gateway, found, latest),
-        unpaid_since=_unpaid_since(gateway, found),
+        period_paid=period_paid,
+        unpaid_since=unpaid_since,
         collection_paused=found.pause_collection is not None,
         paused_at=instant(paused.transitioned_at) if paused else None,
         payment_method_id=id_of(found.default_payment_method),
@@ -69,38 +71,35 @@ def subscription_of(gateway: Gateway, found: stripe.Subscription) -> StripeSubsc
     )
 
 
-def _period_paid(
+def _standing(
     gateway: Gateway, found: stripe.Subscription, latest: stripe.Invoice | None
-) -> bool:
-    """Tell whether the current period is paid for: by the last invoice that is of a period.
+) -> tuple[bool, datetime | None]:
+    """Tell whether the current period is paid, and where that is overdue, since when none is.
 
-    A change in its middle is invoiced by itself, and says nothing of a debit still under way.
+    Both by invoices for a period: what is owed for a change in its middle takes nothing away of
+    what is paid, and says nothing of a debit still under way. Stripe may move on from one unpaid
+    period to the next; whoever looks only then must come to the same as who looked all the time.
     """
-    if latest is not None and latest.billing_reason not in _OF_A_PERIOD:
-        listed = gateway.client.v1.invoices.list
-        every = gateway.ask(lambda: listed({"subscription": found.id, "limit": _PAGE}).data)
-        of_a_period = (each for each in every if each.billing_reason in _OF_A_PERIOD)
-        latest = next((each for each in of_a_period if each.status != "draft"), None)
-    return latest is None or latest.status == "paid"
+    if latest is None:
+        return True, None
+    paid = latest.status == "paid"
+    if _of_a_period(latest, _lines(gateway, latest)) and (paid or found.status not in _OVERDUE):
+        return paid, None
+    periods = [
+        (text(each.status), min(line.period.start for line in lines))
+        for each in _invoices_of(gateway, found.id)
+        if (lines := _of_a_period(each, _lines(gateway, each)))
+    ]
+    unpaid = takewhile(lambda period: period[0] != "paid", periods)
+    owed = (start for status, start in unpaid if status != "void")  # as if it had never been
+    return not periods or periods[0][0] == "paid", instant_or_none(min(owed, default=None))
 
 
-def _unpaid_since(gateway: Gateway, found: stripe.Subscription) -> datetime | None:
-    """Return when the first period began whose invoice is still open.
-
-    Stripe may move on from one unpaid period to the next; whoever looks only then must come to the
-    same as who looked all the time.
-    """
-    if found.status not in _OVERDUE:
-        return None
-    waiting = gateway.ask(
-        lambda: list(
-            gateway.client.v1.invoices.list(
-                {"subscription": found.id, "status": "open", "limit": _PAGE}
-            ).auto_paging_iter()
-        )
-    )
-    starts = [line.period.start for each in waiting for line in each.lines.data[:1]]
-    return instant_or_none(min(starts, default=None))
+def _invoices_of(gateway: Gateway, subscription_id: str) -> list[stripe.Invoice]:
+    """Read every invoice of a subscription, newest first."""
+    of: InvoiceListParams = {"subscription": subscription_id, "limit": _PAGE}
+    listed = gateway.client.v1.invoices.list
+    return gateway.ask(lambda: list(listed(of).auto_paging_iter()))
 
 
 def _expanded(invoice: str | stripe.Invoice | None) -> stripe.Invoice | None:
@@ -161,9 +160,11 @@ def invoice_of(
     """
     parent = found.parent.subscription_details if found.parent else None
     lines = _lines(gateway, found)
+    of_a_period = _of_a_period(found, lines)
+    starts, ends = _period(found, of_a_period or lines)
     prices = (
         id_of(line.pricing.price_details.price)
-        for line in lines
+        for line in (*of_a_period, *lines)
         if line.pricing and line.pricing.price_details
     )
     return StripeInvoice(
@@ -180,8 +181,8 @@ def invoice_of(
         next_attempt=instant_or_none(found.next_payment_attempt),
         hosted_url=text(getattr(found, "hosted_invoice_url", None)),  # absent until finalised
         price_ids=tuple(dict.fromkeys(price for price in prices if price)),
-        period_starts=instant(lines[0].period.start if lines else found.period_start),
-        period_ends=instant(lines[0].period.end if lines else found.period_end),
+        period_starts=starts,
+        period_ends=ends,
         payment_intent_ids=tuple(intent.id for intent in intents),
         processing=_processing(intents),
         action_needed=any(intent.status == "requires_action" for intent in intents),
@@ -203,3 +204,27 @@ def _lines(gateway: Gateway, found: stripe.Invoice) -> list[stripe.InvoiceLineIt
         return found.lines.data
     listed = gateway.client.v1.invoices.line_items.list
     return gateway.ask(lambda: list(listed(text(found.id), {"limit": _PAGE}).auto_paging_iter()))
+
+
+def _of_a_period(
+    found: stripe.Invoice, lines: list[stripe.InvoiceLineItem]
+) -> list[stripe.InvoiceLineItem]:
+    """Return the lines that are for a period of the subscription: its first, or a whole one.
+
+    What was added by hand, or is prorated for a change, stands beside them and often before them.
+
+    Source: https://docs.stripe.com/api/invoice-line-item/object
+    """
+    first = found.billing_reason == "subscription_create"
+    items = (
+        (line, line.parent.subscription_item_details if line.parent else None) for line in lines
+    )
+    return [line for line, item in items if item and (first or not item.proration)]
+
+
+def _period(
+    found: stripe.Invoice, lines: list[stripe.InvoiceLineItem]
+) -> tuple[datetime, datetime]:
+    starts = min((line.period.start for line in lines), default=found.period_start)
+    ends = max((line.period.end for line in lines), default=found.period_end)
+    return instant(starts), instant(ends)

@@ -84,8 +84,8 @@ class StripeInvoice:
 
     Attributes:
         metadata: the subscription's, as it was when the invoice was made.
-        price_ids: of its lines.
-        period_starts, period_ends: of its first subscription line.
+        price_ids: of its lines, those for a whole period first.
+        period_starts, period_ends: of its lines for a whole period; where it has none, of all.
         payment_intent_ids: every payment made or attempted for it.
         processing: a bank works on its payment, and nobody knows yet how that ends.
         action_needed: the payer's bank wants them to confirm the payment.
@@ -230,9 +230,8 @@ class StripeSubscription:
         price_ids: of its items, in their order.
         amount: what the next period costs, after quantities and the discounts that still hold.
         period_starts, period_ends: of the items' current periods, the first and the last.
-        period_paid: nothing is owed for the current period any more.
-        unpaid_since: when the first period began for which money is still asked; None where it is
-            paid, or nothing is asked any more.
+        period_paid: the current period is paid.
+        unpaid_since: when the first period began since which none is paid, while that is overdue.
         collection_paused: Stripe makes its invoices but takes no money for them.
         paused_at: since when its status has been `paused`.
         payment_method_id: its own; '' where the customer's is used.

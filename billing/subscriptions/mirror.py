@@ -37,7 +37,6 @@ def mirror(ours: Subscription, theirs: StripeSubscription, price: Price | None) 
 
 
 def _mirror_what_is_paid(ours: Subscription, theirs: StripeSubscription) -> None:
-    overdue = ours.past_due_since
     ours.past_due_since = ours.provisional_until = None
     match theirs.status:
         case SubscriptionStatus.ACTIVE | SubscriptionStatus.TRIALING if theirs.period_paid:
@@ -46,16 +45,18 @@ def _mirror_what_is_paid(ours: Subscription, theirs: StripeSubscription) -> None
             ours.paid_until = min(ours.paid_until, theirs.period_starts)
             if not theirs.collection_paused:
                 ours.provisional_until = theirs.period_ends
+        case SubscriptionStatus.PAST_DUE | SubscriptionStatus.UNPAID if _owes_no_period(theirs):
+            ours.paid_until = theirs.period_ends
         case SubscriptionStatus.PAST_DUE | SubscriptionStatus.UNPAID:
-            # Stripe has moved on to the period it could not take the money for, and may move on
-            # again and again while nothing is paid: the first of them counts.
-            since = theirs.unpaid_since or min(
-                overdue or theirs.period_starts, theirs.period_starts
-            )
-            ours.paid_until = ours.past_due_since = since
+            ours.paid_until = ours.past_due_since = theirs.unpaid_since or theirs.period_starts
         case SubscriptionStatus.PAUSED if theirs.paused_at:
             ours.paid_until = min(ours.paid_until, theirs.paused_at)
         case SubscriptionStatus.CANCELED if theirs.ended_at:
             ours.paid_until = min(ours.paid_until, theirs.ended_at)
         case _:
             pass
+
+
+def _owes_no_period(theirs: StripeSubscription) -> bool:
+    """Whether it is something else that is overdue: a change in a period that is paid."""
+    return theirs.unpaid_since is None and theirs.period_paid

@@ -111,7 +111,7 @@ def tell_of_debit(
     opened = opened_at(session)
     if opened is not None and subscription.started_at <= opened:
         return  # whoever came before us told of it
-    payment = _with_the_bank(session, subscription)
+    payment = payment_under_way(session, subscription)
     if payment is None:
         return
     agreed_on = accounting_day(subscription.started_at)
@@ -127,6 +127,22 @@ def tell_of_debit(
     )
     to, fact = address_for(session, payment), _agreed(subscription)
     owe(session, notice, to=to, fact=fact, now=now, reader_id=subscription.reader_id)
+
+
+def payment_under_way(session: Session, subscription: Subscription) -> Payment | None:
+    """Return the first payment a bank works on: asked for, and neither made nor refused."""
+    return session.scalar(
+        sa.select(Payment)
+        .where(
+            Payment.stripe_subscription_id == subscription.stripe_subscription_id,
+            Payment.purpose == PaymentPurpose.SUBSCRIPTION,
+            Payment.status == PaymentStatus.PENDING,
+            Payment.stripe_charge_id != "",
+            Payment.failure == "",
+        )
+        .order_by(Payment.created_at)
+        .limit(1)
+    )
 
 
 def tell_of_failure(
@@ -151,7 +167,8 @@ def tell_of_failure(
     if _told(session, fact):
         return
     since = subscription.past_due_since
-    ends = since + timedelta(days=paywall.grace_days) if since else now
+    grace = timedelta(days=paywall.grace_days)
+    ends = since + grace if since else subscription.paid_until
     until = accounting_day(ends) if ends > now else None
     plan, amount = (
         catalogue.plan(subscription.plan).name,
@@ -173,22 +190,6 @@ def tell_of_failure(
         )
     to = reader_address(session, subscription.reader_id)
     owe(session, notice, to=to, fact=fact, now=now, reader_id=subscription.reader_id)
-
-
-def _with_the_bank(session: Session, subscription: Subscription) -> Payment | None:
-    """Return the first payment a bank works on: asked for, and neither made nor refused."""
-    return session.scalar(
-        sa.select(Payment)
-        .where(
-            Payment.stripe_subscription_id == subscription.stripe_subscription_id,
-            Payment.purpose == PaymentPurpose.SUBSCRIPTION,
-            Payment.status == PaymentStatus.PENDING,
-            Payment.stripe_charge_id != "",
-            Payment.failure == "",
-        )
-        .order_by(Payment.created_at)
-        .limit(1)
-    )
 
 
 def _renews(subscription: Subscription) -> bool:

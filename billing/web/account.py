@@ -38,10 +38,16 @@ _GIVEN_UP = (RefundStatus.FAILED, RefundStatus.CANCELED)
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One running subscription, and what its next payment is taken from."""
+    """One running subscription, and how it is paid.
+
+    Attributes:
+        paid_from: what its next payment is taken from.
+        under_way: a bank works on a payment.
+    """
 
     subscription: Subscription
     paid_from: payments.PaidFrom
+    under_way: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,11 @@ def account(
         today=today,
         reads_on=any(right.holds(now) for right in access.rights_of(session, reader.id, now=now)),
         running=[
-            Holding(s, payments.paid_from(session, s, today=today))
+            Holding(
+                s,
+                payments.paid_from(session, s, today=today),
+                subscriptions.payment_under_way(session, s) is not None,
+            )
             for s in theirs
             if not s.status.ended
         ],

@@ -105,16 +105,17 @@ def reads_until(stripe: Stripe, subscription: Doc) -> int:
     scheduled = subscription["cancel_at"] or (
         _period_end(subscription) if subscription["cancel_at_period_end"] else None
     )
-    first_failed = _first_unpaid(stripe, subscription)
     if status in _NEVER_MINE:
         return 0
+    if status == "canceled":
+        return end or 0
     if status in {"active", "trialing"}:
         until = _runs_until(stripe, subscription)
-        return min(until, scheduled) if scheduled else until
-    if status in {"past_due", "unpaid"}:
-        until = first_failed + GRACE
-        return min(until, scheduled) if scheduled else until
-    return (end or 0) if status == "canceled" else 0
+    elif status in {"past_due", "unpaid"}:
+        until = _bears_until(stripe, subscription)
+    else:
+        return 0
+    return min(until, scheduled) if scheduled else until
 
 
 def _runs_until(stripe: Stripe, subscription: Doc) -> int:
@@ -124,23 +125,38 @@ def _runs_until(stripe: Stripe, subscription: Doc) -> int:
     """
     if subscription["pause_collection"] is None:
         return _period_end(subscription) + LEEWAY
-    latest = next(
-        doc
-        for doc in stripe.invoices_of(subscription["id"])[::-1]
-        if doc["billing_reason"] != "subscription_update" and doc["status"] != "draft"
-    )
-    return _period_end(subscription) if latest["status"] == "paid" else _period_start(subscription)
+    asked = _asked_for(stripe, subscription)
+    paid = bool(asked) and asked[-1][1] == "paid"
+    return _period_end(subscription) if paid else _period_start(subscription)
 
 
-def _first_unpaid(stripe: Stripe, subscription: Doc) -> int:
-    """Return when the oldest period began whose invoice Stripe still wants to be paid."""
-    unpaid = [
-        line["period"]["start"]
-        for invoice in stripe.invoices_of(subscription["id"])
-        if invoice["status"] in {"open", "uncollectible"}
-        for line in invoice["lines"]["data"][:1]
-    ]
-    return min(unpaid, default=_period_start(subscription))
+def _bears_until(stripe: Stripe, subscription: Doc) -> int:
+    """Return until when one that owes something lets in.
+
+    That is the end of its period if that is paid, and only a change is owed; else the grace, from
+    where the first period began since the last that was paid. What was made void is not owed.
+    """
+    asked = _asked_for(stripe, subscription)
+    if asked and asked[-1][1] == "paid":
+        return _period_end(subscription)
+    since_paid: list[int] = []
+    for begins, status in asked:
+        if status == "paid":
+            since_paid = []
+        elif status != "void":
+            since_paid.append(begins)
+    return min(since_paid, default=_period_start(subscription)) + GRACE
+
+
+def _asked_for(stripe: Stripe, subscription: Doc) -> list[tuple[int, str]]:
+    """Return when each period began that an invoice asks for, and how that stands; oldest first."""
+    begins: dict[str, int] = {}
+    for line in stripe["line_item"]:
+        item = line["parent"]["subscription_item_details"]
+        if item and not item["proration"]:
+            begins[line["invoice"]] = line["period"]["start"]
+    every = stripe.invoices_of(subscription["id"])
+    return [(begins[doc["id"]], doc["status"]) for doc in every if doc["id"] in begins]
 
 
 def _period_end(subscription: Doc) -> int:

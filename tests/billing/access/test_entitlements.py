@@ -164,7 +164,7 @@ LATE = datetime(2026, 6, 30, 23, 30, tzinfo=UTC)  # in London it is July already
         (
             {"status": "active", "provisional_until": LATE + timedelta(days=31)},
             [
-                "Subscription, provisional until 1 August 2026: its payment is not certain yet",
+                "Subscription, paid until 1 July 2026; runs until 1 August 2026",
             ],
         ),
         ({"status": "active", "ends_on": LATE}, ["Subscription, ends on 1 July 2026"]),

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from billing import checkout, payments
+from billing import checkout, payments, sign_in
 from billing.access import Reason
 from billing.context import Context
 from billing.errors import AwaitingBankError, PaymentDueError
@@ -62,7 +62,7 @@ def test_while_the_bank_works_one_reads_provisionally_and_a_receipt_comes_only_w
     assert ours.provisional_until is not None
     assert ours.pay_url == ""
     assert reason(by_debit, ours.reader_id) is Reason.SUBSCRIBER
-    assert "not certain yet" in rights(by_debit)["subscription"].reason
+    assert "; runs until" in rights(by_debit)["subscription"].reason
     assert mails(by_debit) == ["debit_agreed"]
     with pytest.raises(AwaitingBankError):
         start(by_debit, reader_id=ours.reader_id)
@@ -72,7 +72,7 @@ def test_while_the_bank_works_one_reads_provisionally_and_a_receipt_comes_only_w
     assert settle_again(by_debit, started) == "settled"
     paid = look(by_debit)
     assert (paid.paid_until, paid.provisional_until) == (ours.provisional_until, None)
-    assert "not certain" not in rights(by_debit)["subscription"].reason
+    assert "runs until" not in rights(by_debit)["subscription"].reason
     assert mails(by_debit) == ["debit_agreed", "subscription_started"]
 
 
@@ -160,6 +160,12 @@ def test_who_comes_back_from_agreeing_to_a_debit_is_told_that_they_can_read_and_
     assert "Your receipt follows once your bank has paid" in said
     assert write_day(ours.started_at) not in said
     assert "card" not in said
+    now = by_debit.clock.now()
+    with by_debit.db.unit_of_work() as session:
+        token = sign_in.begin_session(session, reader_id=ours.reader_id, now=now)
+    client.cookies.set("reader", token)
+    account = Page(client.get("/account").text).words
+    assert "Your payment is on its way: a bank can take up to seven working days" in account
 
 
 def test_a_gift_by_debit_is_thanked_for_when_the_money_is_there_and_not_before(

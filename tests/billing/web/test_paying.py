@@ -186,3 +186,18 @@ def test_every_state_is_said_in_words(
     look(context)
 
     assert words in account(client).words
+
+
+def test_who_is_asked_for_nothing_more_is_not_told_to_wait_for_a_bank(
+    client: TestClient, context: Context, stripe: LocalStripe
+) -> None:
+    subscribe(client, stripe, card=FAILS_LATER)
+    fall_due(context, stripe)
+    bill = stripe.client.v1.invoices.list({"limit": 1}).data[0]
+
+    stripe.client.v1.invoices.void_invoice(str(bill.id))
+    look(context)
+
+    said = account(client).words
+    assert "You can read everything." in said
+    assert "bank" not in said

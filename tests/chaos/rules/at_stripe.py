@@ -119,6 +119,27 @@ class AtStripe(History):
             self._at_stripe(lambda v1: getattr(v1.invoices, verb)(waiting[pick % len(waiting)]))
 
     @once_somebody_paid
+    @rule(pick=picks, pounds=st.integers(1, 9))
+    def something_is_added_to_the_bill(self, pick: int, pounds: int) -> None:
+        """Staff put something else on a customer's next invoice."""
+        customers = [doc["id"] for doc in self._stripe()["customer"]]
+        if customers:
+            added: Any = {"amount": pounds * 100, "currency": "gbp", "description": "A mug"}
+            added["customer"] = customers[pick % len(customers)]
+            self._at_stripe(lambda v1: v1.invoice_items.create(added))
+
+    @once_somebody_paid
+    @rule(pick=picks, how=st.sampled_from(PRORATION), quantity=st.integers(1, 3))
+    def more_of_the_same_is_ordered(self, pick: int, how: str, quantity: int) -> None:
+        """Staff change how many a subscriber has, in mid-period."""
+        live = [doc for doc in self._stripe().subscriptions() if doc["status"] != "canceled"]
+        if live:
+            subscription = live[pick % len(live)]
+            item = {"id": subscription["items"]["data"][0]["id"], "quantity": quantity}
+            changed: Any = {"items": [item], "proration_behavior": how}
+            self._at_stripe(lambda v1: v1.subscriptions.update(subscription["id"], changed))
+
+    @once_somebody_paid
     @rule(pick=picks)
     def a_mandate_ends(self, pick: int) -> None:
         mandates = [m["id"] for m in self._stripe()["mandate"] if m["status"] == "active"]

@@ -9,12 +9,12 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from billing import reconciliation
+from billing import reconciliation, subscriptions
 from billing.context import Context
 from billing.reconciliation.sweep import sweep
-from tests.chaos import ours, points
+from tests.chaos import model, ours, points
 from tests.chaos.forked import in_a_process
-from tests.chaos.rules.history import STEPS, History, picks
+from tests.chaos.rules.history import STEPS, History, once_somebody_paid, picks
 from tests.chaos.world import World
 from webhooks import inbox, poll
 
@@ -123,3 +123,19 @@ class Network(History):
     @rule(days=st.sampled_from([7, 35]))
     def the_sweep_runs(self, days: int) -> None:
         sweep(self.context, since=self.context.clock.now() - timedelta(days=days))
+
+    @once_somebody_paid
+    @rule(pick=picks)
+    def one_look_is_enough(self, pick: int) -> None:
+        """Whoever we have just looked at may read for exactly as long as they should."""
+        ours_there = [doc["id"] for doc in self._stripe().subscriptions()]
+        if not ours_there:
+            return
+        looked_at = ours_there[pick % len(ours_there)]
+        with self._may_fail():
+            subscriptions.look_again(self.context, looked_at)
+            (doc,) = (doc for doc in self._stripe().subscriptions() if doc["id"] == looked_at)
+            until, now = model.reads_until(self._stripe(), doc), self._now()
+            with self.context.db.reading() as session:
+                held = ours.held_until(session, now=now).get(looked_at, 0)
+            assert held == (until if until > now else 0), f"{looked_at}: {held}, not {until}"
