@@ -13,6 +13,7 @@
     │   ├── AddressError
     │   └── TooManyAttemptsError
     ├── StripeUnavailableError  Stripe did not answer, or its answer is lost: the outcome is unknown
+    │   └── KeyRefusedError     our key may not ask this; once it may, everything goes on by itself
     ├── StripeRefusedError      Stripe answered no
     ├── BusyError               somebody else is looking at the same Stripe object: try again soon
     ├── StaleReadError          somebody has looked since we did: their answer is newer than ours
@@ -90,6 +91,10 @@ class StripeUnavailableError(BillingError):
     def __init__(self, message: str, *, kept: bool = False) -> None:
         super().__init__(message)
         self.kept = kept
+
+
+class KeyRefusedError(StripeUnavailableError):
+    """Our key may not ask this: a person must let it, and until then the outcome is unknown."""
 
 
 class StripeRefusedError(BillingError):

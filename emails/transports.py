@@ -99,14 +99,19 @@ class _SmtpLine:
         if self._down:
             raise MailDelayedError(self._down)
         try:
-            self._server = _connected(self._mail)
+            self._server = connect(self._mail)
         except (OSError, smtplib.SMTPException) as error:
             self._down = f"no connection to the mail server: {type(error).__name__}"
             raise MailDelayedError(self._down) from None
         return self._server
 
 
-def _connected(mail: Mail) -> smtplib.SMTP:
+def connect(mail: Mail) -> smtplib.SMTP:
+    """Connect to the mail server as the settings say, signed in where they name a user.
+
+    Raises:
+        OSError, smtplib.SMTPException: it does not answer, or not as it should.
+    """
     server = smtplib.SMTP(mail.host, mail.port, timeout=_PATIENCE)
     try:
         if mail.starttls:

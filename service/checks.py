@@ -20,8 +20,11 @@ from billing.db import Database
 from billing.errors import BillingError, ConfigurationError
 from billing.migrations import run as migrations
 from billing.settings import Settings
+from billing.stripe_gateway import whose
 from billing.stripe_gateway.client import API_VERSION, Gateway
 from billing.stripe_gateway.endpoints import StripeEndpoint, endpoints
+from billing.words import counted
+from emails.transports import connect
 from webhooks import dispatch, router, signature
 
 _PATIENCE: Final = 5.0
@@ -64,7 +67,9 @@ def catalogue_reads(settings: Settings) -> Iterator[Finding]:
             " placeholder_prices = false",
         )
     else:
-        yield Finding("catalogue", fine=True, says=f"{len(catalogue.plans)} plans on sale")
+        yield Finding(
+            "catalogue", fine=True, says=f"{counted(len(catalogue.plans), 'plan')} on sale"
+        )
 
 
 def database_answers(settings: Settings) -> Iterator[Finding]:
@@ -110,8 +115,10 @@ def database_version(settings: Settings) -> Finding:
 
 def stripe_answers(settings: Settings) -> Iterator[Finding]:
     """Look whether Stripe takes our key, and is told of the same things we listen for."""
+    gateway = Gateway(settings)
     try:
-        found = endpoints(Gateway(settings))
+        found = endpoints(gateway)
+        refused = whose.not_let(gateway)
     except BillingError as error:
         yield Finding(
             "Stripe",
@@ -122,12 +129,24 @@ def stripe_answers(settings: Settings) -> Iterator[Finding]:
         return
     mode = "live" if settings.live else "test"
     yield Finding("Stripe", fine=True, says=f"takes our key, in {mode} mode")
+    if refused:
+        says = f"our key may not read {', '.join(refused)}; let it, in Stripe under API keys"
+        yield Finding("Stripe", fine=False, says=says)
     yield from _webhook(settings, found)
 
 
 def _webhook(settings: Settings, found: list[StripeEndpoint]) -> Iterator[Finding]:
     url = settings.public_url.rstrip("/") + router.PATH
-    ours = next((each for each in found if each.url == url), None)
+    there = [each for each in found if each.url == url]
+    ours = there[0] if there else None
+    if len(there) > 1:
+        others = ", ".join(each.id for each in there[1:])
+        yield Finding(
+            "webhook",
+            fine=False,
+            says=f"every event comes {len(there)} times; delete {others} in Stripe, or the ones"
+            " whose secret is not in BILLING_STRIPE_WEBHOOK_SECRETS",
+        )
     if ours is None:
         yield Finding(
             "webhook",
@@ -146,7 +165,8 @@ def _webhook(settings: Settings, found: list[StripeEndpoint]) -> Iterator[Findin
         yield Finding(
             "webhook",
             fine=True,
-            says=f"sends events of {ours.api_version or 'the default version'}",
+            says=f"sends events of {ours.api_version or 'the default version'}, which does no harm;"
+            f" for {API_VERSION} delete it in Stripe and register it anew",
         )
     for each in wrong:
         yield Finding("webhook", fine=False, says=f"{ours.id}: {each}")
@@ -158,8 +178,14 @@ def mail_server_answers(settings: Settings) -> Iterator[Finding]:
     """Look whether the mail server greets us."""
     mail = settings.mail
     try:
-        with smtplib.SMTP(mail.host, mail.port, timeout=_PATIENCE) as server:
-            server.noop()
+        connect(mail).quit()
+    except smtplib.SMTPAuthenticationError:
+        yield Finding(
+            "mail",
+            fine=False,
+            says=f"{mail.host}:{mail.port} does not take our name and password; correct"
+            " BILLING_MAIL__USER and BILLING_MAIL__PASSWORD",
+        )
     except (OSError, smtplib.SMTPException) as error:
         yield Finding(
             "mail",
@@ -181,7 +207,7 @@ def clock_agrees(settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "clock",
         fine=apart < signature.TOLERANCE // 2,
-        says=f"{apart} seconds from Stripe's"
+        says=f"{counted(apart, 'second')} from Stripe's"
         + ("" if apart < signature.TOLERANCE // 2 else "; set this machine's clock"),
     )
 

@@ -21,7 +21,7 @@ from billing.db import changed_one, insert_ignore
 from billing.models import Schedule
 from billing.reconciliation import rounds
 from billing.reconciliation.verify import verify_daily
-from webhooks import poll, rotation, silence
+from webhooks import inbox, poll, rotation, silence
 
 _log = structlog.get_logger(__name__)
 
@@ -60,6 +60,8 @@ JOBS: Final = (
     Job("events", "*/5 * * * *", poll.poll_events),
     # That none comes at all should be heard before a reader complains.
     Job("silence", "*/30 * * * *", silence.listen),
+    # What waits for ever without a word would be missed for as long.
+    Job("old_events", "15 * * * *", inbox.ask_about_old),
     # While an old secret is known, whoever has it can speak as Stripe.
     Job("old_secrets", "45 6 * * *", rotation.look_for_old_secrets),
     # Stripe may never say that an invoice is coming; the law asks for the reminder all the same.
@@ -76,6 +78,8 @@ ROUNDS: Final = (
     Job("nightly_round", "30 2 * * 1-6", rounds.nightly),
     Job("weekly_round", "30 2 * * 0", rounds.weekly),
     Job("verification", "30 6 * * *", verify_daily),
+    # What was said while we were away for longer than Stripe lists it.
+    Job("gap", "*/5 * * * *", rounds.make_up_for_a_gap),
 )
 
 

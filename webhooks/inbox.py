@@ -9,7 +9,7 @@ object are one look.
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -20,17 +20,20 @@ from sqlalchemy.orm import Session
 from billing import payments, queue, reconciliation, tasks
 from billing.clock import accounting_day
 from billing.context import Context
-from billing.errors import PASSING, BillingError, StaleReadError
+from billing.errors import PASSING, BillingError, KeyRefusedError, StaleReadError
 from billing.models import Feed, OwedState, StripeEvent
 from billing.queue.owed import ATTEMPTS_BEFORE_PARKING, LEASE
 from billing.reconciliation import Subject
 from billing.stripe_gateway.client import TIMEOUT, patience
+from billing.words import counted
 from webhooks import dispatch, event
 
 APPLIED: Final = "applied"
 NOT_OURS: Final = "ignored: not ours"
 _FOR_EVER: Final = sys.maxsize  # an outage of hours must not leave staff with every event
 _MOST_AT_ONCE: Final = 500  # events that one look may answer
+_TOO_LONG: Final = timedelta(hours=6)
+_OLD: Final = "events-wait"
 _PATIENCE: Final = LEASE.total_seconds() - 2 * TIMEOUT  # seconds; then Stripe is asked no more
 
 _log = structlog.get_logger(__name__)
@@ -147,6 +150,8 @@ def _give_back(context: Context, row: StripeEvent, error: Exception) -> None:
             )
             if parked:
                 _tell_staff(session, row, error, now=now)
+            elif isinstance(error, KeyRefusedError):
+                _ask_to_let_us(session, row, error, now=now)
     except StaleReadError:
         _log.info("event taken over", event_id=row.event_id)
 
@@ -154,14 +159,61 @@ def _give_back(context: Context, row: StripeEvent, error: Exception) -> None:
 def _tell_staff(session: Session, row: StripeEvent, error: Exception, *, now: datetime) -> None:
     tasks.raise_task(
         session,
-        "parked_event",
+        "parked-event",
         # With the day: an event replayed in vain is a new thing to look at.
         subject=f"{row.event_id} {accounting_day(now).isoformat()}",
-        detail=f"{row.type} about {row.object_id or 'nothing named'} was tried {row.attempts} times"
-        f" and set aside ({type(error).__name__}). When the cause is mended, try it again in the"
-        f" office under Stripe, or with: billing replay {row.event_id}",
+        detail=f"{row.type} about {row.object_id or 'nothing named'} was tried"
+        f" {counted(row.attempts, 'time')} and set aside ({type(error).__name__}). When the cause"
+        " is mended, try it again in the office under Stripe, or with: billing replay"
+        f" {row.event_id}",
         now=now,
     )
+
+
+def _ask_to_let_us(
+    session: Session, row: StripeEvent, error: KeyRefusedError, *, now: datetime
+) -> None:
+    tasks.raise_again(
+        session,
+        "key-refused",
+        subject=row.subject.partition(":")[0],
+        detail=f"{row.type} about {row.object_id or 'nothing named'} waits, because Stripe does not"
+        f" let our key read what it needs ({error}). `billing doctor` names what is missing: give"
+        " the key that right in Stripe's dashboard. What waits is then handled by itself.",
+        now=now,
+    )
+
+
+def ask_about_old(context: Context) -> int:
+    """Ask the staff about events that have waited too long, and stop asking once none does.
+
+    Returns:
+        How many there are.
+    """
+    now = context.clock.now()
+    old = sa.and_(
+        StripeEvent.state.in_((OwedState.READY, OwedState.RUNNING)),
+        StripeEvent.received_at < now - _TOO_LONG,
+    )
+    with context.db.unit_of_work() as session:
+        number = session.scalar(sa.select(sa.func.count()).where(old)) or 0
+        if not number:
+            tasks.settle_tasks(session, _OLD, subject="events", now=now)
+            return 0
+        first = session.scalars(
+            sa.select(StripeEvent).where(old).order_by(StripeEvent.received_at).limit(1)
+        ).one()
+        tasks.raise_again(
+            session,
+            _OLD,
+            subject="events",
+            detail=f"{counted(number, 'event')} from Stripe waited for more than"
+            f" {_TOO_LONG // timedelta(hours=1)} hours, {first.event_id} ({first.type}) the"
+            f" longest: {first.last_error or 'no worker took it up'}. `billing doctor` says what"
+            " is wrong. Nothing is lost, and what waits is handled by itself once it can be.",
+            now=now,
+        )
+    return number
 
 
 def _set_aside(context: Context, row: StripeEvent) -> None:

@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 
 from billing import tasks
 from billing.context import Context
-from billing.errors import StripeUnavailableError
 from billing.models import Cursor, Feed, StripeEvent
 from billing.reconciliation import rounds
 from billing.reconciliation.strange import is_strange
@@ -103,11 +102,7 @@ def _keep(context: Context, session: Session, listed: Listed, *, now: datetime) 
 
 
 def _make_up_for_what_is_lost(context: Context, since: datetime, now: datetime) -> None:
-    """Tell everybody that events are lost for good, and compare everything with Stripe instead.
-
-    Raises:
-        StripeUnavailableError: it did not come to its end; the next poll begins it again.
-    """
+    """Tell everybody that events are lost for good, and have everything compared instead."""
     _log.error("events lost", since=since.isoformat())
     with context.db.unit_of_work() as session:
         tasks.raise_task(
@@ -118,6 +113,4 @@ def _make_up_for_what_is_lost(context: Context, since: datetime, now: datetime) 
             " days: what was said before that is lost. Everything is compared with Stripe instead.",
             now=now,
         )
-    report = rounds.everything(context)
-    if report.stopped:
-        raise StripeUnavailableError(report.stopped)
+        rounds.note_gap(session, now=now)

@@ -94,7 +94,7 @@ def keep(session: Session, row: Mapping[str, Any]) -> bool:
         foreign = row["outcome"].removeprefix(_QUARANTINED)
         tasks.raise_task(
             session,
-            "quarantined_event",
+            "quarantined-event",
             subject=foreign,
             detail=f"Stripe sends events which are not for this system: {foreign}. They are kept"
             f" and left alone; the first is {row['event_id']}. Check the endpoint in Stripe's"

@@ -39,7 +39,7 @@ def look_for_old_secrets(context: Context) -> list[int]:
         for place in places:
             tasks.raise_task(
                 session,
-                "old_webhook_secret",
+                "old-webhook-secret",
                 subject=sha256(secrets[place - 1]).hexdigest()[:12],
                 detail=f"Number {place} of the {len(secrets)} secrets in"
                 " BILLING_STRIPE_WEBHOOK_SECRETS has signed nothing for 24 hours, while another"

@@ -16,6 +16,7 @@ from billing.clock import accounting_day, in_words
 from billing.models import Entitlement, EntitlementSource, Subscription, SubscriptionStatus
 from billing.settings import Paywall
 
+_UNKNOWN: Final = "unknown-subscription-status"
 _MAY_HAVE_GRACE: Final = (
     SubscriptionStatus.PAST_DUE,
     SubscriptionStatus.UNPAID,
@@ -46,7 +47,7 @@ def follow_subscription(
     if subscription.status is SubscriptionStatus.UNKNOWN:
         tasks.raise_task(
             session,
-            "unknown subscription status",
+            _UNKNOWN,
             subject=subscription.stripe_subscription_id,
             detail="Stripe gave this subscription a status we do not know; the reader's access was"
             " left as it was. Look at it in Stripe.",
@@ -58,6 +59,11 @@ def follow_subscription(
         (EntitlementSource.GRACE, _grace(subscription, paywall)),
     ):
         _set(session, subscription.reader_id, source, str(subscription.id), term, now=now)
+
+
+def settle_unknown(session: Session, subscription: Subscription, *, now: datetime) -> None:
+    """Close the question of a status that we did not know and now do."""
+    tasks.settle_tasks(session, _UNKNOWN, subject=subscription.stripe_subscription_id, now=now)
 
 
 def grant(

@@ -41,7 +41,9 @@ def look_at_payment_method(
     def apply_it(session: Session, theirs: StripePaymentMethod | None, fence: Fence) -> None:
         fence.check(session)
         if theirs is None:
-            session.execute(sa.delete(PaymentMethod).where(_is(payment_method_id)))
+            ours = session.get(PaymentMethod, payment_method_id)
+            if ours is not None:
+                session.delete(ours)
         else:
             _write(session, theirs, now=context.clock.now())
         also(session)
@@ -128,10 +130,6 @@ def paid_from(session: Session, subscription: Subscription, *, today: date) -> P
 def _customers_choice(session: Session, subscription: Subscription) -> str:
     customer = session.get(Customer, subscription.stripe_customer_id)
     return customer.payment_method_id if customer else ""
-
-
-def _is(payment_method_id: str) -> sa.ColumnElement[bool]:
-    return PaymentMethod.stripe_payment_method_id == payment_method_id
 
 
 def _write(session: Session, theirs: StripePaymentMethod, *, now: datetime) -> None:

@@ -18,6 +18,7 @@ from billing.queue import Fence, look
 from billing.stripe_gateway import read_money
 from billing.stripe_gateway.types import StripeBalanceTransaction, StripePayout
 from billing.tasks import raise_task, settle_tasks
+from billing.words import counted
 
 _AT_A_TIME = 500  # ids in one statement
 
@@ -129,8 +130,9 @@ def _tie(
         return
     sums_to = Money(theirs.amount - ours.residual, theirs.currency)
     detail = (
-        f"The payout {theirs.id} of {ours.money} does not tie: its {len(contents)} movements come"
-        f" to {sums_to}, and {Money(ours.residual, ours.currency)} is explained by none of them."
+        f"The payout {theirs.id} of {ours.money} does not tie:"
+        f" {counted(len(contents), 'movement')} in all make {sums_to}, and"
+        f" {Money(ours.residual, ours.currency)} is explained by none of them."
         " Ask Stripe what it is before the bank line is booked."
     )
     raise_task(session, "payout-residual", subject=theirs.id, detail=detail, now=now)

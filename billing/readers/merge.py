@@ -170,7 +170,7 @@ def _tell_of_two_subscriptions(session: Session, reader: Reader, *, now: datetim
     for plan in plans:
         tasks.raise_task(
             session,
-            "paying twice",
+            "paying-twice",
             subject=f"reader:{reader.id}:{plan}",
             detail=f"More than one live subscription to {plan}: end one, and refund what it took.",
             now=now,

@@ -21,6 +21,7 @@ from billing.models import BalanceTransaction, JournalEntry, Payout, PayoutStatu
 from billing.money import Money
 from billing.stripe_gateway import read
 from billing.stripe_gateway.types import StripeBalanceTransaction
+from billing.words import counted
 
 _ON_ITS_WAY: Final = timedelta(minutes=15)  # a poll a minute, and ten for what nobody can place
 _TRIES: Final = 5
@@ -59,10 +60,13 @@ class Books:
             f" difference {Money(held['difference'], currency)}"
             for currency, held in sorted(self.held.items())
         ]
-        lines.append(f"{self.movements} movements at Stripe looked for in the ledger")
-        lines.append(f"{self.payouts['tied']} payouts tie, {self.payouts['waiting']} cannot yet")
+        movements = counted(self.movements, "movement")
+        lines.append(f"{movements} at Stripe looked for in the ledger")
+        tied, waiting = self.payouts["tied"], self.payouts["waiting"]
+        lines.append(f"payouts: {tied} tied to their movements, {waiting} cannot be yet")
         lines += [
-            f"payout {each['payout']}: {each['residual']} pence beyond its movements"
+            f"payout {each['payout']}: {Money(each['residual'], each['currency'])} beyond its"
+            " movements"
             for each in self.payouts["residual"]
         ]
         return [*lines, *(f"FAULT: {fault}" for fault in self.faults)]
@@ -183,14 +187,20 @@ def _unbalanced(session: Session) -> Iterable[str]:
 def _payouts(session: Session) -> dict[str, Any]:
     """Return how many payouts tie to their movements, and by what the others do not."""
     automatic = session.execute(
-        sa.select(Payout.stripe_payout_id, Payout.residual).where(
+        sa.select(Payout.stripe_payout_id, Payout.residual, Payout.currency).where(
             Payout.automatic, Payout.status == PayoutStatus.PAID
         )
     ).all()
     return {
-        "tied": sum(residual == 0 for _, residual in automatic),
-        "waiting": sum(residual is None for _, residual in automatic),
+        "tied": sum(each.residual == 0 for each in automatic),
+        "waiting": sum(each.residual is None for each in automatic),
         "residual": [
-            {"payout": each, "residual": residual} for each, residual in automatic if residual
+            {
+                "payout": each.stripe_payout_id,
+                "residual": each.residual,
+                "currency": each.currency,
+            }
+            for each in automatic
+            if each.residual
         ],
     }

@@ -25,6 +25,7 @@ from billing.models import (
     DisputeStatus,
     Feed,
     Payment,
+    PaymentMethod,
     PaymentStatus,
     Payout,
     PayoutStatus,
@@ -165,6 +166,15 @@ def _customers(context: Context, _since: datetime | None) -> Shown:
             yield theirs.id, theirs
 
 
+def _payment_methods(context: Context, _since: datetime | None) -> Shown:
+    """Walk what the subscriptions we know are paid from."""
+    with context.db.reading() as session:
+        ours = set(session.scalars(_IN_USE))
+    for theirs in walk.payment_methods(context.gateway) if ours else ():
+        if theirs.id in ours:
+            yield theirs.id, theirs
+
+
 def _movements(context: Context, since: datetime | None) -> Shown:
     since = _in_our_time(context, since)
     for theirs in read.balance_transactions(context.gateway, since=since) if since else ():
@@ -176,6 +186,26 @@ _CLOSED_DISPUTES: Final = (
     DisputeStatus.LOST,
     DisputeStatus.WARNING_CLOSED,
     DisputeStatus.PREVENTED,
+)
+
+
+_RUNNING: Final = Subscription.status.not_in([each for each in SubscriptionStatus if each.ended])
+# What a running subscription is paid from: its own choice, else its payer's.
+_IN_USE: Final = (
+    sa.select(PaymentMethod.stripe_payment_method_id)
+    .join(Subscription, Subscription.stripe_customer_id == PaymentMethod.stripe_customer_id)
+    .join(Customer, Customer.stripe_customer_id == PaymentMethod.stripe_customer_id)
+    .where(
+        _RUNNING,
+        sa.func.coalesce(
+            sa.func.nullif(Subscription.payment_method_id, ""), Customer.payment_method_id
+        )
+        == PaymentMethod.stripe_payment_method_id,
+    )
+    .distinct()
+)
+_MANDATES_IN_USE: Final = sa.select(PaymentMethod.mandate_id).where(
+    PaymentMethod.mandate_id != "", PaymentMethod.stripe_payment_method_id.in_(_IN_USE)
 )
 
 
@@ -197,11 +227,7 @@ SIDES: Final = (
         "subscription",
         _subscriptions,
         partial(_look_at, SubjectKind.SUBSCRIPTION),
-        waiting=_ids(
-            sa.select(Subscription.stripe_subscription_id).where(
-                Subscription.status.not_in([each for each in SubscriptionStatus if each.ended])
-            )
-        ),
+        waiting=_ids(sa.select(Subscription.stripe_subscription_id).where(_RUNNING)),
     ),
     Side("entitlement", "", _no_more, _revoke, waiting=orphans),
     Side(
@@ -265,6 +291,21 @@ SIDES: Final = (
         _customers,
         partial(_look_at, SubjectKind.CUSTOMER),
         waiting=_ids(sa.select(Customer.stripe_customer_id).where(Customer.deleted_at.is_(None))),
+    ),
+    Side(
+        "payment_method",
+        "payment_method",
+        _payment_methods,
+        partial(_look_at, SubjectKind.PAYMENT_METHOD),
+        waiting=_ids(_IN_USE),
+    ),
+    # Stripe lists no mandates: each is a call of its own.
+    Side(
+        "mandate",
+        "",
+        _no_more,
+        partial(_look_at, SubjectKind.MANDATE),
+        waiting=_ids(_MANDATES_IN_USE),
     ),
     Side(
         "balance_transaction",

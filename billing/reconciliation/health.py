@@ -53,6 +53,7 @@ class Health:
         repairs: of the last seven days, by the feed that found what differed.
         unknown: what we asked of Stripe and do not know the outcome of, oldest first.
         foreign: what is on the account and not ours, by kind.
+        waiting: how many events are still to be handled, and since when the oldest of them waits.
         parked: events that were set aside, the newest first; `parked_in_all` counts every one.
     """
 
@@ -62,6 +63,7 @@ class Health:
     repairs: Counted
     unknown: Sequence[Command]
     foreign: Counted
+    waiting: tuple[int, datetime | None]
     parked: Sequence[StripeEvent]
     parked_in_all: int
 
@@ -88,9 +90,17 @@ def health(session: Session, *, now: datetime) -> Health:
             .limit(_MOST)
         ).all(),
         foreign=_counted(session, ForeignObject.kind),
+        waiting=_waiting(session),
         parked=parked_events(session, most=_MOST),
         parked_in_all=session.scalar(in_all) or 0,
     )
+
+
+def _waiting(session: Session) -> tuple[int, datetime | None]:
+    owed = StripeEvent.state.in_((OwedState.READY, OwedState.RUNNING))
+    found = sa.select(sa.func.count(), sa.func.min(StripeEvent.received_at)).where(owed)
+    number, oldest = session.execute(found).one()
+    return number, oldest
 
 
 def _heard(session: Session, window: timedelta, now: datetime) -> Heard:

@@ -131,6 +131,11 @@ class _TakenBack(Database):
         for row in session.dirty:
             if isinstance(row, Base) and row.__tablename__ not in _BESIDE:
                 _note_changes(self._found, row)
+        for row in session.deleted:
+            columns = sa.inspect(row).mapper.column_attrs.keys()
+            name = _name({column: getattr(row, column) for column in columns})
+            gone = Difference(name, row.__tablename__, "there is one", "")
+            self._found.differences.append(gone)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from billing.reconciliation.rehearsal import Difference
+from billing.words import counted
 
 
 @dataclass(slots=True)
@@ -77,7 +78,8 @@ class Report:
 
     def in_words(self) -> list[str]:
         """Return it line by line, for a person."""
-        lines = [f"compared {sum(self.compared.values())} objects: {_counted(self.compared)}"]
+        objects = counted(sum(self.compared.values()), "object")
+        lines = [f"compared {objects}: {_by_kind(self.compared)}"]
         for drift in self.drifts:
             done = "repaired" if drift.repaired else "not repaired"
             lines.append(f"{drift.kind} {drift.object_id}: {done}")
@@ -93,7 +95,7 @@ class Report:
             what = "NO MORE" if any(drift.repaired for drift in self.drifts) else "NOTHING"
             lines.append(
                 f"{what} was repaired: it would change the access or the mail of"
-                f" {self.waiting_for} readers. If that is right, run `billing reconcile"
+                f" {counted(self.waiting_for, 'reader')}. If that is right, run `billing reconcile"
                 f" --most-readers {self.waiting_for}`."
             )
         if self.stopped:
@@ -104,13 +106,8 @@ class Report:
         if not self.drifts:
             return "no difference" if self.exit_code == 0 else "no difference in what was seen"
         repaired = sum(drift.repaired for drift in self.drifts)
-        return f"{in_number(len(self.drifts))}, {repaired} of them repaired"
+        return f"{counted(len(self.drifts), 'difference')}, {repaired} of them repaired"
 
 
-def in_number(differences: int) -> str:
-    """Say how many differences there are."""
-    return "1 difference" if differences == 1 else f"{differences} differences"
-
-
-def _counted(counts: dict[str, int]) -> str:
+def _by_kind(counts: dict[str, int]) -> str:
     return ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items())) or "none"

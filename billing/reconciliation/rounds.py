@@ -6,7 +6,9 @@ The cursor says since when nothing was missed; a round that did not come to its 
 from datetime import datetime, timedelta
 from typing import Final
 
+import sqlalchemy as sa
 import structlog
+from sqlalchemy.orm import Session
 
 from billing import tasks
 from billing.context import Context
@@ -17,6 +19,7 @@ from billing.reconciliation.sweep import sweep
 
 PATIENCE: Final = 10.0  # real seconds: where time is moved, a month's webhooks arrive at once
 _CURSOR: Final = "sweep"
+_GAP: Final = "gap"
 _OVERLAP: Final = timedelta(days=1)
 _NIGHT: Final = timedelta(days=7)
 _WEEK: Final = timedelta(days=35)
@@ -38,6 +41,24 @@ def weekly(context: Context) -> Report:
 def everything(context: Context, *, feed: Feed = Feed.SWEEP) -> Report:
     """Compare everything there ever was."""
     return _swept(context, BEGINNING, feed)
+
+
+def note_gap(session: Session, *, now: datetime) -> None:
+    """Note that events are lost for good: everything is compared as soon as somebody is free."""
+    session.merge(Cursor(name=_GAP, at=now))
+
+
+def make_up_for_a_gap(context: Context) -> Report | None:
+    """Compare everything, if a gap was noted; one that breaks off is begun again."""
+    with context.db.reading() as session:
+        gap = session.get(Cursor, _GAP)
+    if gap is None:
+        return None
+    report = everything(context)
+    if not report.stopped:
+        with context.db.unit_of_work() as session:
+            session.execute(sa.delete(Cursor).where(Cursor.name == _GAP, Cursor.at == gap.at))
+    return report
 
 
 def _round(context: Context, back: timedelta) -> Report:

@@ -30,6 +30,7 @@ from billing.reconciliation.report import Drift, Report
 from billing.reconciliation.strange import is_strange
 from billing.stripe_gateway import walk
 from billing.stripe_gateway.told import Key
+from billing.words import counted
 
 _YOUNG: Final = timedelta(minutes=2)  # what Stripe has only just said is left to its webhook
 _ENOUGH: Final = 5  # failures in a row: it is not this or that object, Stripe does not answer
@@ -263,8 +264,9 @@ def _ask_staff(context: Context, report: Report) -> None:
             session,
             "too-many-repairs",
             subject=now.date().isoformat(),
-            detail=f"We differ from Stripe in {differ} objects, and putting them right would change"
-            f" the access or the mail of {report.waiting_for} readers. None of it was done."
+            detail=f"We differ from Stripe in {counted(differ, 'object')}, and putting that right"
+            f" would change the access or the mail of {counted(report.waiting_for, 'reader')}. None"
+            " of it was done."
             f" Look at `billing reconcile --dry-run`; if it is right, run `billing reconcile"
             f" --most-readers {report.waiting_for}`.",
             now=now,

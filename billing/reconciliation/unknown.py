@@ -1,16 +1,21 @@
 """Commands of which nobody knows how they went: each is asked again, or looked for, to its end."""
 
+from datetime import timedelta
 from typing import Final
 
+import sqlalchemy as sa
 import structlog
 
-from billing import checkout, payments, subscriptions
+from billing import checkout, payments, subscriptions, tasks
+from billing.clock import accounting_day, in_words
 from billing.context import Context
 from billing.errors import PASSING, BillingError
-from billing.models import Command
+from billing.models import Command, Task
 from billing.stripe_gateway import commands
 
 _MOST: Final = 50
+_PROMISED: Final = ("refund.", "subscription.")
+_LOOKED_BACK: Final = timedelta(days=7)
 
 _log = structlog.get_logger(__name__)
 
@@ -23,7 +28,9 @@ def finish_commands(context: Context) -> int:
     """
     with context.db.reading() as session:
         waiting = commands.due(session, now=context.clock.now(), most=_MOST)
-    return sum(_finished(context, command) for command in waiting)
+    finished = sum(_finished(context, command) for command in waiting)
+    _tell_of_what_came_to_nothing(context)
+    return finished
 
 
 def _finished(context: Context, command: Command) -> bool:
@@ -34,6 +41,33 @@ def _finished(context: Context, command: Command) -> bool:
     except BillingError as over:  # Stripe said no, or it never happened: that is an outcome too
         _log.warning("command over", command=str(command.id), kind=command.kind, reason=str(over))
     return True
+
+
+def _tell_of_what_came_to_nothing(context: Context) -> None:
+    """Tell the staff what was promised to somebody who is gone, and will not happen.
+
+    A payment page that never opened is missed by nobody: whoever wanted it began another.
+    """
+    now = context.clock.now()
+    with context.db.reading() as session:
+        over = commands.came_to_nothing(session, since=now - _LOOKED_BACK)
+        promised = [each for each in over if each.kind.startswith(_PROMISED)]
+        subjects = {f"{each.subject}:{each.id}": each for each in promised}
+        told = set(session.scalars(sa.select(Task.subject).where(Task.subject.in_(subjects))))
+    for subject in sorted(subjects.keys() - told):
+        command = subjects[subject]
+        kind, _, what = command.kind.partition(".")
+        with context.db.unit_of_work() as session:
+            tasks.raise_task(
+                session,
+                f"{kind}-not-done",
+                subject=subject,
+                detail=f"What was asked of Stripe on {in_words(accounting_day(command.created_at))}"
+                f" for {command.subject} ({what}) was not done, and is not tried again:"
+                f" {command.last_error}. See in Stripe how it stands; if it is still wanted, ask"
+                " for it again.",
+                now=now,
+            )
 
 
 def _finish(context: Context, command: Command) -> None:

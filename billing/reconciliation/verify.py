@@ -19,9 +19,10 @@ from billing.context import Context
 from billing.errors import StripeRefusedError, StripeUnavailableError
 from billing.models import Verification
 from billing.reconciliation.books import Books, compare_books
-from billing.reconciliation.report import Report, in_number
+from billing.reconciliation.report import Report
 from billing.reconciliation.rounds import PATIENCE
 from billing.reconciliation.sweep import sweep
+from billing.words import counted
 
 _DAILY: Final = timedelta(days=35)
 
@@ -63,7 +64,7 @@ class Verified:
     def lines(self) -> list[str]:
         """Return it line by line, for a person."""
         books = self.books.in_words() if self.books else ["the books were not compared"]
-        found = in_number(self.differences) if self.differences else "no difference"
+        found = counted(self.differences, "difference") if self.differences else "no difference"
         verdict = found if self.whole else f"not all was compared; {found} in what was seen"
         as_of = f"as of {self.cutoff:%d %B %Y %H:%M}"
         return [*self.mirror.in_words(), *books, f"{as_of}: {verdict.upper()}"]
@@ -124,7 +125,7 @@ def _keep(session: Session, verified: Verified) -> None:
             session,
             "verification",
             subject=cutoff.date().isoformat(),
-            detail=f"{unseen}{in_number(verified.differences)} between us and Stripe; `billing"
-            " verify` names what there is, `billing reconcile` puts right what can be.",
+            detail=f"{unseen}{counted(verified.differences, 'difference')} between us and Stripe;"
+            " `billing verify` names what there is, `billing reconcile` puts right what can be.",
             now=cutoff,
         )

@@ -9,7 +9,12 @@ from typing import Any, Final, TypeVar
 
 import stripe
 
-from billing.errors import ConfigurationError, StripeRefusedError, StripeUnavailableError
+from billing.errors import (
+    ConfigurationError,
+    KeyRefusedError,
+    StripeRefusedError,
+    StripeUnavailableError,
+)
 from billing.settings import STRIPE_API, Settings
 
 API_VERSION: Final = "2026-10-28.endive"  # pinned with the SDK in the lock; moves on purpose only
@@ -92,13 +97,14 @@ class Gateway:
         Raises:
             StripeRefusedError: Stripe understood and said no; the same question gets the same no.
             StripeUnavailableError: no answer, or none that can be relied on; ask again later.
+            KeyRefusedError: of these, that our key may not ask; it has to be let.
         """
         try:
             return question()
         except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError) as error:
             raise StripeRefusedError(_in_short(error), missing=_missing(error)) from error
         except (stripe.AuthenticationError, stripe.PermissionError) as error:
-            raise StripeUnavailableError(f"the key was refused: {_in_short(error)}") from error
+            raise KeyRefusedError(f"the key was refused: {_in_short(error)}") from error
         except stripe.StripeError as error:
             raise StripeUnavailableError(_in_short(error), kept=_kept(error)) from error
 

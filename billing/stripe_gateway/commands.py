@@ -80,6 +80,20 @@ def give_up(db: Database, command_id: UUID) -> None:
         session.get_one(Command, command_id).state = CommandState.ABANDONED
 
 
+def came_to_nothing(session: Session, *, since: datetime) -> list[Command]:
+    """Return what was asked again when nobody waited any more, and was refused or never happened.
+
+    Not what was given up for a later word about the same thing.
+    """
+    never = sa.and_(Command.state == CommandState.ABANDONED, Command.last_error != "")
+    found = sa.select(Command).where(
+        sa.or_(Command.state == CommandState.REFUSED, never),
+        Command.attempts > 1,
+        Command.created_at >= since,
+    )
+    return list(session.scalars(found.order_by(Command.created_at)))
+
+
 def due(session: Session, *, now: datetime, most: int) -> list[Command]:
     """Return commands of which nobody knows how they went, and nobody is waiting any more."""
     # The release before, at work beside this one in an upgrade, writes no next time.

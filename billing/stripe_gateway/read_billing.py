@@ -59,6 +59,7 @@ def subscription_of(gateway: Gateway, found: stripe.Subscription) -> StripeSubsc
         period_starts=instant(min((item.current_period_start for item in items), default=begun)),
         period_ends=period_ends,
         ends_on=ends_on,
+        ends_with_period=found.cancel_at_period_end,
         canceled_at=instant_or_none(found.canceled_at),
         ended_at=instant_or_none(found.ended_at),
         ended_unpaid=bool(details and details.reason == "payment_failed"),

@@ -230,6 +230,7 @@ class StripeSubscription:
         price_ids: of its items, in their order.
         amount: what the next period costs, after quantities and the discounts that still hold.
         period_starts, period_ends: of the items' current periods, the first and the last.
+        ends_with_period: its end is written as that of its period; or else as a date.
         period_paid: the current period is paid.
         unpaid_since: when the first period began since which none is paid, while that is overdue.
         collection_paused: Stripe makes its invoices but takes no money for them.
@@ -253,6 +254,7 @@ class StripeSubscription:
     canceled_at: datetime | None
     ended_at: datetime | None
     ended_unpaid: bool
+    ends_with_period: bool = False
     period_paid: bool = True
     unpaid_since: datetime | None = None
     collection_paused: bool = False

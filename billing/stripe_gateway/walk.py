@@ -17,13 +17,14 @@ from billing.stripe_gateway.client import Gateway
 from billing.stripe_gateway.read import checkout_session_of, payment_of, refund_of
 from billing.stripe_gateway.read_billing import invoice_of, subscription_of
 from billing.stripe_gateway.read_money import MOVEMENTS, dispute_of, payment_named_by
-from billing.stripe_gateway.read_people import customer_of
+from billing.stripe_gateway.read_people import customer_of, payment_method_of
 from billing.stripe_gateway.types import (
     StripeCheckoutSession,
     StripeCustomer,
     StripeDispute,
     StripeInvoice,
     StripePayment,
+    StripePaymentMethod,
     StripeRefund,
     StripeSubscription,
 )
@@ -98,6 +99,14 @@ def customers(gateway: Gateway) -> Iterator[tuple[StripeCustomer, str, str]]:
     for found in _every(gateway, gateway.client.v1.customers.list, {}):
         if (theirs := customer_of(found)) is not None:
             yield theirs, text(found.email).lower(), text(found.name)
+
+
+def payment_methods(gateway: Gateway) -> Iterator[StripePaymentMethod]:
+    """Walk what the subscriptions that are not canceled have chosen to be paid from."""
+    params = {"expand": ["data.default_payment_method"]}
+    for found in _every(gateway, gateway.client.v1.subscriptions.list, params):
+        if isinstance(found.default_payment_method, stripe.PaymentMethod):
+            yield payment_method_of(found.default_payment_method)
 
 
 def anything_before(gateway: Gateway, instant: datetime) -> bool:

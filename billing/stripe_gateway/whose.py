@@ -1,4 +1,4 @@
-"""Whose key ours is: a database belongs to one Stripe account, in one mode, for ever.
+"""Whose key ours is, and what it may read: a database belongs to one account, in one mode.
 
 To another account's key Stripe would say of all we know that it has no such thing, and what is gone
 is gone for ever. So nothing is believed to be gone, and no list is walked, by a key of another's.
@@ -6,14 +6,16 @@ is gone for ever. So nothing is believed to be gone, and no list is walked, by a
 Source: https://docs.stripe.com/keys
 """
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from billing.db import Database, take_turns
-from billing.errors import StripeUnavailableError
+from billing.errors import KeyRefusedError, StripeUnavailableError
 from billing.models import Cursor
 from billing.stripe_gateway import read_money
 from billing.stripe_gateway.client import Gateway
@@ -38,6 +40,39 @@ def account_of(gateway: Gateway) -> str:
         StripeUnavailableError: Stripe did not answer, or a restricted key may not read accounts.
     """
     return f"{read_money.account(gateway).id} {'live' if gateway.live else 'test'}"
+
+
+def not_let(gateway: Gateway) -> list[str]:
+    """Return which of the lists we read a restricted key may not read, by Stripe's names.
+
+    Raises:
+        StripeUnavailableError: Stripe did not answer.
+
+    Source: https://docs.stripe.com/keys/restricted-api-keys
+    """
+    v1 = gateway.client.v1
+    lists: dict[str, Callable[[Any], object]] = {
+        "balance transactions": v1.balance_transactions.list,
+        "charges": v1.charges.list,
+        "checkout sessions": v1.checkout.sessions.list,
+        "customers": v1.customers.list,
+        "disputes": v1.disputes.list,
+        "events": v1.events.list,
+        "invoices": v1.invoices.list,
+        "payment intents": v1.payment_intents.list,
+        "payouts": v1.payouts.list,
+        "prices": v1.prices.list,
+        "products": v1.products.list,
+        "refunds": v1.refunds.list,
+        "subscriptions": v1.subscriptions.list,
+    }
+    refused = []
+    for name, ask in lists.items():
+        try:
+            gateway.ask(partial(ask, {"limit": 1}))
+        except KeyRefusedError:
+            refused.append(name)
+    return refused
 
 
 def refuse_another(db: Database, gateway: Gateway) -> None:

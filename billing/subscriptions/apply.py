@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from billing import readers
-from billing.access.entitlements import follow_subscription
+from billing.access.entitlements import follow_subscription, settle_unknown
 from billing.catalogue.data import Catalogue
 from billing.catalogue.prices import find_price
 from billing.clock import accounting_day
@@ -62,6 +62,7 @@ def apply(
                 foreign.count(session, "subscription", theirs.id, payer=theirs.customer_id, now=now)
             return None
     was_live = ours is not None and ours.status.live
+    was_unknown = ours is not None and ours.status is SubscriptionStatus.UNKNOWN
     before = ours.ends_on if ours is not None else None
     if ours is None and price is not None:
         ours = _begin(session, theirs, price, now)
@@ -73,6 +74,8 @@ def apply(
     if ours.status.live and not was_live:
         _ask_about_second(session, ours, now)
     follow_subscription(session, ours, paywall=paywall, now=now)
+    if was_unknown and ours.status is not SubscriptionStatus.UNKNOWN:
+        settle_unknown(session, ours, now=now)
     _tell(session, ours, theirs, ended_before=before, catalogue=catalogue, now=now)
     tell_of_debit(session, ours, catalogue=catalogue, now=now)
     remind(session, ours, catalogue=catalogue, now=now)

@@ -1,7 +1,10 @@
 """What a reader may do with their subscription: end it with the paid period, or keep it."""
 
+from collections.abc import Callable
 from typing import Any, Final, cast
 from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from billing import audit, rate_limits
 from billing.context import Context
@@ -25,7 +28,7 @@ def cancel_at_period_end(context: Context, *, reader_id: UUID, subscription_id: 
         RefusedError: it is not this reader's, or it is over.
         StripeUnavailableError: the outcome is unknown; asking again is safe.
     """
-    _update(context, _END, reader_id, subscription_id, {"cancel_at_period_end": True})
+    _update(context, _END, reader_id, subscription_id, _with_the_period)
 
 
 def keep(context: Context, *, reader_id: UUID, subscription_id: UUID) -> None:
@@ -39,26 +42,52 @@ def keep(context: Context, *, reader_id: UUID, subscription_id: UUID) -> None:
     now = context.clock.now()
     with context.db.unit_of_work() as session:
         rate_limits.hit(session, _CHANGES_OF_MIND, str(reader_id), now=now)
-    _update(context, _KEEP, reader_id, subscription_id, {"cancel_at_period_end": False})
+    _update(context, _KEEP, reader_id, subscription_id, _no_end)
+
+
+def _with_the_period(_gateway: Gateway, _stripe_id: str) -> dict[str, Any]:
+    return {"cancel_at_period_end": True}
+
+
+def _no_end(gateway: Gateway, stripe_id: str) -> dict[str, Any]:
+    """Return what takes an end back: Stripe writes one in two ways, and takes only one at once.
+
+    Source: https://docs.stripe.com/billing/subscriptions/billing-mode/compare
+    """
+    theirs = read_billing.subscription(gateway, stripe_id)
+    dated = theirs is not None and theirs.ends_on is not None and not theirs.ends_with_period
+    return {"cancel_at": ""} if dated else {"cancel_at_period_end": False}
 
 
 def _update(
-    context: Context, kind: str, reader_id: UUID, subscription_id: UUID, params: dict[str, Any]
+    context: Context,
+    kind: str,
+    reader_id: UUID,
+    subscription_id: UUID,
+    asks: Callable[[Gateway, str], dict[str, Any]],
 ) -> None:
     now = context.clock.now()
+    with context.db.reading() as session:
+        stripe_id = _of_reader(session, reader_id, subscription_id)
+    params = asks(context.gateway, stripe_id)
     with context.db.unit_of_work() as session:
-        ours = session.get(Subscription, subscription_id)
-        if ours is None or ours.reader_id != reader_id:
-            raise RefusedError("this subscription is not yours; sign in with the right address")
-        if ours.status.ended:
-            raise RefusedError("this subscription is already over")
-        stripe_id = ours.stripe_subscription_id
+        _of_reader(session, reader_id, subscription_id)  # still
         commands.supersede(session, subject=stripe_id)  # the last word counts
         command = commands.decide(session, kind, subject=stripe_id, params=params, now=now)
         audit.record(session, actor=f"reader:{reader_id}", action=kind, subject=stripe_id, now=now)
         session.flush()
         command_id = command.id
     _ask(context, command_id, stripe_id)
+
+
+def _of_reader(session: Session, reader_id: UUID, subscription_id: UUID) -> str:
+    """Return Stripe's id of a subscription that runs and is this reader's."""
+    ours = session.get(Subscription, subscription_id)
+    if ours is None or ours.reader_id != reader_id:
+        raise RefusedError("this subscription is not yours; sign in with the right address")
+    if ours.status.ended:
+        raise RefusedError("this subscription is already over")
+    return ours.stripe_subscription_id
 
 
 def finish_change(context: Context, command: Command) -> None:
@@ -88,6 +117,9 @@ def _ask(context: Context, command_id: UUID, stripe_id: str) -> None:
 def _as_asked(gateway: Gateway, command: Command) -> StripeSubscription | None:
     """Return the subscription if it already is as a command would have it."""
     theirs = read_billing.subscription(gateway, command.subject)
-    if theirs is None or theirs.status.ended:
+    if theirs is None or (theirs.status.ended and command.kind == _KEEP):
         raise StripeRefusedError(f"{command.subject} is already over")
-    return theirs if (theirs.ends_on is not None) == (command.kind == _END) else None
+    if command.kind == _KEEP:
+        return theirs if theirs.ends_on is None else None
+    in_time = theirs.ends_on is not None and theirs.ends_on <= theirs.period_ends
+    return theirs if theirs.status.ended or in_time else None

@@ -29,11 +29,14 @@ REMINDED_LATEST: Final = timedelta(days=3)
 def remind(
     session: Session, subscription: Subscription, *, catalogue: Catalogue, now: datetime
 ) -> None:
-    """Owe the reminder of a renewal that comes in three to fourteen days; once for each period."""
+    """Owe the reminder of a renewal that comes in three to fourteen days; once for each period.
+
+    A trial may be shorter than that: the end of one is told however soon it comes.
+    """
     if not _renews(subscription) or session.info.get(QUIET):
         return  # what is still to come is told aloud: the next nightly look does so
-    renews_at = subscription.provisional_until or subscription.paid_until
-    if not REMINDED_LATEST <= renews_at - now <= REMINDED_EARLIEST:
+    renews_at, trial = _renews_at(subscription), subscription.status is SubscriptionStatus.TRIALING
+    if not (timedelta() if trial else REMINDED_LATEST) <= renews_at - now <= REMINDED_EARLIEST:
         return
     notice = RenewalComing(
         plan=catalogue.plan(subscription.plan).name,
@@ -41,7 +44,7 @@ def remind(
         interval=subscription.interval.value,
         renews_on=accounting_day(renews_at),
         method=paid_from(session, subscription, today=accounting_day(now)).label,
-        trial=subscription.status is SubscriptionStatus.TRIALING,
+        trial=trial,
     )
     to = reader_address(session, subscription.reader_id)
     fact = _fact(subscription.stripe_subscription_id, renews_at)
@@ -51,11 +54,12 @@ def remind(
 def due_for_a_reminder(context: Context) -> list[str]:
     """Return Stripe's ids of the subscriptions whose renewal is near and not yet told."""
     now = context.clock.now()
+    renews_at = sa.func.coalesce(Subscription.provisional_until, Subscription.paid_until)
     with context.db.reading() as session:
         near = session.scalars(
             sa.select(Subscription).where(
                 Subscription.status.in_((SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING)),
-                Subscription.paid_until.between(now + REMINDED_LATEST, now + REMINDED_EARLIEST),
+                renews_at.between(now, now + REMINDED_EARLIEST),
             )
         ).all()
         told = set(
@@ -69,8 +73,12 @@ def due_for_a_reminder(context: Context) -> list[str]:
     return [
         each.stripe_subscription_id
         for each in near
-        if _renews(each) and _fact(each.stripe_subscription_id, each.paid_until) not in told
+        if _renews(each) and _fact(each.stripe_subscription_id, _renews_at(each)) not in told
     ]
+
+
+def _renews_at(subscription: Subscription) -> datetime:
+    return subscription.provisional_until or subscription.paid_until
 
 
 def _renews(subscription: Subscription) -> bool:

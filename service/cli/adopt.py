@@ -36,8 +36,10 @@ def adopt(
 
 def _say(found: "Adoption") -> None:
     from billing.money import Money  # noqa: PLC0415
+    from billing.words import counted  # noqa: PLC0415
 
-    typer.echo(f"{len(found.people)} customers, {len(found.ours)} subscriptions at our prices:")
+    customers = counted(len(found.people), "customer")
+    typer.echo(f"{customers}, {counted(len(found.ours), 'subscription')} at our prices:")
     for status, number in sorted(found.subscriptions.items()):
         typer.echo(f"    {number} {status}")
     for currency, amount in sorted(found.balances.items()):
@@ -45,6 +47,6 @@ def _say(found: "Adoption") -> None:
         typer.echo(f"opening balance at {found.cutoff:%d %B %Y %H:%M:%S} UTC: {held}")
     if not found.balances:
         typer.echo(f"the books were opened at {found.cutoff:%d %B %Y %H:%M:%S} UTC already")
-    typer.echo(f"{len(found.unmapped)} rows are not taken over:")
+    typer.echo(f"not taken over: {counted(len(found.unmapped), 'row')}")
     for row, why in sorted(found.unmapped.items()):
         typer.echo(f"    {row}: {why}")

@@ -99,6 +99,19 @@ def prices(stripe: Stripe) -> dict[str, tuple[str, int, str]]:
     return found
 
 
+def paid_from(stripe: Stripe) -> dict[str, tuple[str, str]]:
+    """Return what each subscription that goes on is paid from: its last digits, and its mandate."""
+    methods = {doc["id"]: doc for doc in stripe["payment_method"]}
+    mandates = {doc["payment_method"]: doc["status"] for doc in stripe["mandate"]}
+    found = {}
+    for doc in stripe.subscriptions():
+        method = methods.get(doc["default_payment_method"])
+        if method and doc["status"] not in {"canceled", "incomplete_expired"}:
+            digits = method[method["type"]]["last4"]
+            found[doc["id"]] = (digits, mandates.get(method["id"], ""))
+    return found
+
+
 def reads_until(stripe: Stripe, subscription: Doc) -> int:
     """Return the first second at which a subscription no longer lets its reader in, by policy."""
     status, end = subscription["status"], subscription["ended_at"]
@@ -221,8 +234,20 @@ def gifts(stripe: Stripe) -> Counter[tuple[str, int]]:
 
 
 def receipts(stripe: Stripe) -> int:
-    """Return how many payments of ours succeeded: each has one receipt, and one mail of it."""
-    return sum(paid.status == "succeeded" for paid in payments(stripe).values())
+    """Return how many payments succeeded for something we sell: each has one receipt and its mail.
+
+    What staff put on a bill by hand, and is invoiced alone, is theirs to receipt.
+    """
+    paid = (intent for intent, paid in payments(stripe).items() if paid.status == "succeeded")
+    return sum(_is_for_sale(stripe, stripe.invoice_of(intent)) for intent in paid)
+
+
+def _is_for_sale(stripe: Stripe, invoice: Doc | None) -> bool:
+    if invoice is None:
+        return True
+    lines = (line for line in stripe["line_item"] if line["invoice"] == invoice["id"])
+    prices = {((line["pricing"] or {}).get("price_details") or {}).get("price") for line in lines}
+    return any(doc["id"] in prices for doc in stripe["price"] if doc["recurring"])
 
 
 def refunds_to_tell(stripe: Stripe) -> tuple[set[str], set[str]]:

@@ -374,7 +374,7 @@ def test_an_event_of_the_other_mode_is_kept_apart_and_the_staff_told_once(
         ("", "evt_1", OwedState.DONE, "quarantined: live mode"),
         ("", "evt_2", OwedState.DONE, "quarantined: live mode"),
     ]
-    assert tasks(db) == [("quarantined_event", "live mode")]
+    assert tasks(db) == [("quarantined-event", "live mode")]
 
 
 def test_an_event_of_another_account_is_kept_apart(db: Database, deliver: Deliver) -> None:
@@ -385,7 +385,7 @@ def test_an_event_of_another_account_is_kept_apart(db: Database, deliver: Delive
         ("acct_other", "evt_1", OwedState.DONE, "quarantined: account acct_other"),
         ("", "evt_1", OwedState.READY, ""),
     ]
-    assert tasks(db) == [("quarantined_event", "account acct_other")]
+    assert tasks(db) == [("quarantined-event", "account acct_other")]
 
 
 def test_our_own_account_by_its_name_is_our_own(quiet: Context) -> None:

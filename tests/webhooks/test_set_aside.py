@@ -121,7 +121,7 @@ def test_an_event_that_keeps_failing_is_set_aside_and_the_staff_told(
     states = {event_id: state for event_id, state, _ in outcomes(context)}
     assert states == {"evt_1": OwedState.PARKED, "evt_2": OwedState.DONE}
     with context.db.reading() as session:
-        parked = session.scalars(sa.select(Task).where(Task.kind == "parked_event")).one()
+        parked = session.scalars(sa.select(Task).where(Task.kind == "parked-event")).one()
     assert parked.subject.startswith("evt_1 ")
     assert "billing replay evt_1" in parked.detail
 
@@ -190,7 +190,7 @@ def test_an_event_that_ends_its_worker_each_time_is_set_aside_and_holds_up_no_ot
     ]
     with context.db.reading() as session:
         asked = session.scalars(sa.select(Task)).one()
-    assert (asked.kind, "DeadlyError" in asked.detail) == ("parked_event", True)
+    assert (asked.kind, "DeadlyError" in asked.detail) == ("parked-event", True)
     with context.db.unit_of_work() as session:
         replay_event(session, "evt_deadly", now=context.clock.now())
     assert the_row(context, "evt_deadly").lost_leases == 0
@@ -223,3 +223,48 @@ def test_all_since_a_moment_is_replayed_the_ignored_too_and_changes_nothing(
         [e[:2] for e in before],
         effected,
     )
+
+
+def test_while_our_key_may_not_read_what_an_event_needs_it_waits_and_the_staff_are_asked_to_let_it(
+    context: Context, stripe: LocalStripe
+) -> None:
+    give(context, stripe)
+    (paid,) = [e for e in said(stripe) if e["type"] == "payment_intent.succeeded"]
+    receive(context, paid)
+    not_let = {"kind": "error", "status": 403, "method": "GET"}
+    stripe.control("fail_next", path_prefix="/v1/payment_intents", times=20, **not_let)
+
+    for _ in range(ATTEMPTS_BEFORE_PARKING + 1):
+        handle_all(context)
+        make_due(context)
+
+    with context.db.reading() as session:
+        asked = session.scalars(sa.select(Task)).one()
+    assert the_event(context).state is OwedState.READY
+    assert (asked.kind, asked.subject) == ("key-refused", "payment")
+    assert "does not let our key read what it needs" in asked.detail
+    stripe.control("fail_next/clear")
+    handle_all(context)
+    assert effects(context)["donations"] == [25_00]
+
+
+def test_events_that_wait_for_hours_are_a_question_until_none_does(
+    context: Context, stripe: LocalStripe
+) -> None:
+    receive(context, event_of(event_type="invoice.paid", data={"object": {"id": "in_1"}}))
+    stripe.control("fail_next", method="GET", times=3)
+    handle_all(context)
+    assert inbox.ask_about_old(context) == 0
+
+    stripe.advance(seconds=7 * 3600)
+    assert [inbox.ask_about_old(context) for _ in range(2)] == [1, 1]
+
+    with context.db.reading() as session:
+        asked = session.scalars(sa.select(Task)).one()
+    assert (asked.kind, asked.closed_at) == ("events-wait", None)
+    assert "1 event from Stripe waited for more than 6 hours" in asked.detail
+    assert "StripeUnavailableError" in asked.detail
+    handle_all(context)
+    assert inbox.ask_about_old(context) == 0
+    with context.db.reading() as session:
+        assert session.scalars(sa.select(Task.closed_at)).one() is not None

@@ -279,7 +279,7 @@ def test_a_status_nobody_knows_leaves_access_as_it_was_and_asks_the_staff_once(
     assert current(db) == before
     with db.reading() as session:
         [task] = session.scalars(sa.select(Task)).all()
-    assert (task.kind, task.subject) == ("unknown subscription status", "sub_1")
+    assert (task.kind, task.subject) == ("unknown-subscription-status", "sub_1")
     assert task.detail == (
         "Stripe gave this subscription a status we do not know; the reader's access was left as it"
         " was. Look at it in Stripe."

@@ -21,6 +21,7 @@ from billing.models import (
     SubscriptionStatus,
 )
 from billing.money import Money
+from billing.tasks import open_tasks
 from tests.support.deliveries import deliver, events
 from tests.support.stripe import LocalStripe
 
@@ -105,6 +106,21 @@ def test_a_status_we_do_not_know_leaves_access_alone_and_sells_no_second_subscri
     assert rights(context) == before
     with pytest.raises(AlreadySubscribedError):
         start(context, reader_id)
+
+
+def test_once_a_status_is_known_nobody_is_asked_about_it_any_more(
+    context: Context, stripe: LocalStripe
+) -> None:
+    subscribe(context, stripe)
+    ours = mirror(context)
+    asked = []
+    for status in ("hibernating", "active"):
+        stripe.rewrite(ours.stripe_subscription_id, status=status)
+        subscriptions.look_again(context, ours.stripe_subscription_id)
+        with context.db.reading() as session:
+            asked.append([task.kind for task in open_tasks(session)])
+
+    assert asked == [["unknown-subscription-status"], []]
 
 
 def test_a_subscription_without_items_is_ended_like_any_other(

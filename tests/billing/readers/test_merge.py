@@ -296,7 +296,7 @@ def test_somebody_who_pays_twice_is_put_before_the_staff(db: Database, now: date
     owner = prove(db, now)
     with db.reading() as session:
         [task] = session.scalars(sa.select(Task)).all()
-    assert (task.kind, task.subject) == ("paying twice", f"reader:{owner}:digital")
+    assert (task.kind, task.subject) == ("paying-twice", f"reader:{owner}:digital")
 
 
 @pytest.mark.parametrize("before", [0, 3])

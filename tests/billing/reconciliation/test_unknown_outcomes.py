@@ -15,7 +15,15 @@ from billing.errors import (
     StripeRefusedError,
     StripeUnavailableError,
 )
-from billing.models import Checkout, CheckoutStatus, Command, CommandState, Refund, Subscription
+from billing.models import (
+    Checkout,
+    CheckoutStatus,
+    Command,
+    CommandState,
+    Refund,
+    Subscription,
+    Task,
+)
 from billing.money import Money
 from billing.reconciliation import finish_commands
 from billing.stripe_gateway.commands import Frozen, Way, ask, decide, supersede
@@ -70,6 +78,11 @@ def subscriber(context: Context, stripe: LocalStripe) -> tuple[UUID, UUID]:
 def commands(context: Context) -> list[CommandState]:
     with context.db.reading() as session:
         return list(session.scalars(sa.select(Command.state).order_by(Command.created_at)))
+
+
+def tasks(context: Context) -> list[Task]:
+    with context.db.reading() as session:
+        return list(session.scalars(sa.select(Task)))
 
 
 def sessions(stripe: LocalStripe) -> int:
@@ -172,6 +185,80 @@ def test_an_end_whose_answer_is_lost_only_after_the_reader_kept_stays_given_up(
     assert commands(context) == [CommandState.ABANDONED]
 
 
+def test_an_end_that_cannot_be_taken_back_any_more_is_told_to_the_staff(
+    context: Context, stripe: LocalStripe
+) -> None:
+    reader_id, subscription_id = subscriber(context, stripe)
+    who = {"reader_id": reader_id, "subscription_id": subscription_id}
+    subscriptions.cancel_at_period_end(context, **who)
+    lose_answers(stripe, after_effect=False)
+    with pytest.raises(StripeUnavailableError):
+        subscriptions.keep(context, **who)
+    stripe.client.v1.subscriptions.cancel(stripe.client.v1.subscriptions.list().data[0].id)
+
+    stripe.advance(seconds=25 * 3600)
+    finish_commands(context)
+
+    (asked,) = tasks(context)
+    assert asked.kind == "subscription-not-done"
+    assert "(keep) was not done" in asked.detail
+
+
+def test_an_end_that_came_sooner_than_asked_is_done(context: Context, stripe: LocalStripe) -> None:
+    reader_id, subscription_id = subscriber(context, stripe)
+    lose_answers(stripe, after_effect=False)
+    with pytest.raises(StripeUnavailableError):
+        subscriptions.cancel_at_period_end(
+            context, reader_id=reader_id, subscription_id=subscription_id
+        )
+    stripe.client.v1.subscriptions.cancel(stripe.client.v1.subscriptions.list().data[0].id)
+
+    stripe.advance(seconds=25 * 3600)
+    finish_commands(context)
+
+    assert commands(context)[-1] is CommandState.DONE
+    assert tasks(context) == []
+
+
+def test_an_end_that_staff_have_put_off_meanwhile_is_not_taken_for_the_one_that_was_asked(
+    context: Context, stripe: LocalStripe
+) -> None:
+    reader_id, subscription_id = subscriber(context, stripe)
+    lose_answers(stripe, after_effect=False)
+    with pytest.raises(StripeUnavailableError):
+        subscriptions.cancel_at_period_end(
+            context, reader_id=reader_id, subscription_id=subscription_id
+        )
+    theirs = stripe.client.v1.subscriptions.list().data[0]
+    ends = theirs["items"].data[0].current_period_end
+    stripe.client.v1.subscriptions.update(theirs.id, {"cancel_at": ends + 90 * 24 * 3600})
+
+    stripe.advance(seconds=25 * 3600)
+    finish_commands(context)
+
+    assert stripe.client.v1.subscriptions.retrieve(theirs.id).cancel_at == ends
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_an_end_is_taken_back_in_the_writing_it_has(
+    context: Context, stripe: LocalStripe, *, dated: bool
+) -> None:
+    reader_id, subscription_id = subscriber(context, stripe)
+    who = {"reader_id": reader_id, "subscription_id": subscription_id}
+    subscriptions.cancel_at_period_end(context, **who)
+    theirs = stripe.client.v1.subscriptions.list().data[0].id
+    if dated:  # as the portal writes it
+        stripe.rewrite(theirs, cancel_at_period_end=False)
+
+    subscriptions.keep(context, **who)
+
+    with context.db.reading() as session:
+        asked = session.scalars(sa.select(Command.params).where(Command.kind.endswith("keep")))
+        assert asked.one() == ({"cancel_at": ""} if dated else {"cancel_at_period_end": False})
+        assert session.scalars(sa.select(Subscription.ends_on)).one() is None
+    assert stripe.client.v1.subscriptions.retrieve(theirs).cancel_at is None
+
+
 def test_a_refund_whose_answer_was_lost_is_made_once(context: Context, stripe: LocalStripe) -> None:
     intent = gift(context, stripe)
     lose_answers(stripe, after_effect=True)
@@ -202,6 +289,9 @@ def test_a_refund_nobody_heard_of_for_a_day_is_looked_for_and_not_made(
 
     assert stripe.client.v1.refunds.list().data == []
     assert commands(context)[-1] is CommandState.ABANDONED
+    (asked,) = tasks(context)
+    assert asked.kind == "refund-not-done"
+    assert f"for {intent} (create) was not done" in asked.detail
     assert payments.refund(
         context, intent, amount=None, actor="staff:1", reason="once more"
     ) == Money(25_00)

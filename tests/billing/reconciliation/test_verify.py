@@ -14,9 +14,12 @@ from billing.models import (
     Checkout,
     CheckoutStatus,
     Customer,
+    Dispute,
     Donation,
     Entitlement,
     Payment,
+    PaymentMethod,
+    Payout,
     Refund,
     Subscription,
     Task,
@@ -73,12 +76,23 @@ PLANTED: Any = {
     "checkout": sa.update(Checkout).values(status=CheckoutStatus.OPEN),
     "balance_transaction": sa.delete(BalanceTransaction),
     "customer": sa.update(Customer).values(balance=-5_00),
+    "payment_method": sa.update(PaymentMethod).values(label="Visa ending 0000"),
+    "dispute": sa.update(Dispute).values(status="lost"),
+    "payout": sa.update(Payout).values(status="pending"),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_it_finds_a_planted_drift_of_each_kind_and_leaves_it_alone(agreed: Context) -> None:
+def test_it_finds_a_planted_drift_of_each_kind_and_leaves_it_alone(
+    agreed: Context, stripe: LocalStripe
+) -> None:
+    stripe.control("payouts/run")
+    gift = next(c for c in stripe.client.v1.charges.list().data if c.amount == 25_00)
+    stripe.control("disputes/open", charge=gift.id)
+    stripe.advance(days=7)
+    stripe.advance(seconds=700)
+    sweep(agreed, since=BEGINNING)
     for kind, drift in PLANTED.items():
         with agreed.db.unit_of_work() as session:
             session.execute(drift)

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from billing import checkout
+from billing import checkout, subscriptions
 from billing.access import Reason
 from billing.context import Context
 from billing.models import Payment, Price, Subscription, SubscriptionStatus
 from billing.stripe_gateway import read_billing
 from tests.support.stripe import LocalStripe
-from tests.support.subscriber import look, mails, mirror, reason, rights, subscribe
+from tests.support.subscriber import look, mail, mails, mirror, reason, rights, subscribe
 
 
 def other_price(stripe: LocalStripe, amount: int) -> str:
@@ -177,6 +177,25 @@ def test_a_change_that_waits_for_its_payment_leaves_the_old_plan_until_it_is_app
         {"items": [{"id": item.id, "price": dearer}], "proration_behavior": "none"},
     )
     assert look(context).stripe_price_id == dearer
+
+
+@pytest.mark.parametrize("days", [2, 5])
+def test_the_end_of_a_trial_however_short_is_told_once(
+    context: Context, stripe: LocalStripe, days: int
+) -> None:
+    ours = subscribe(context, stripe)
+    ends = context.clock.now().replace(microsecond=0) + timedelta(days=days)
+    stripe.client.v1.subscriptions.update(
+        ours.stripe_subscription_id, {"trial_end": int(ends.timestamp())}
+    )
+
+    for _ in range(2):
+        look(context)
+        subscriptions.remind_of_renewals(context)
+
+    told = mail(context, "renewal_coming")
+    assert (told["trial"], told["renews_on"]) == (True, ends.date().isoformat())
+    assert told["amount"] == {"amount": ours.amount, "currency": "gbp"}
 
 
 def test_a_trial_reads_to_its_end_and_pays_nothing_before(

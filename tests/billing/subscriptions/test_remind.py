@@ -9,7 +9,16 @@ from billing import subscriptions
 from billing.context import Context
 from tests.support.deliveries import deliver, events
 from tests.support.stripe import LocalStripe
-from tests.support.subscriber import MONTHLY, YEARLY, look, mail, mails, mirror, subscribe
+from tests.support.subscriber import (
+    FAILS_LATER,
+    MONTHLY,
+    YEARLY,
+    look,
+    mail,
+    mails,
+    mirror,
+    subscribe,
+)
 
 
 def go_to(stripe: LocalStripe, context: Context, *, days_before: float) -> None:
@@ -70,3 +79,18 @@ def test_nobody_is_reminded_of_what_they_know_or_of_what_does_not_come(
     look(context)
 
     assert "renewal_coming" not in mails(context)
+
+
+def test_whoever_was_forgiven_a_year_is_reminded_of_the_next(
+    context: Context, stripe: LocalStripe
+) -> None:
+    ours = subscribe(context, stripe, price=YEARLY, card=FAILS_LATER)
+    stripe.control("advance", to=int((ours.paid_until + timedelta(hours=2)).timestamp()))
+    stripe.client.v1.invoices.void_invoice(str(stripe.client.v1.invoices.list().data[0].id))
+    runs_until = look(context).provisional_until
+    assert runs_until is not None
+    stripe.control("advance", to=int((runs_until - timedelta(days=7)).timestamp()))
+
+    subscriptions.remind_of_renewals(context)
+
+    assert mail(context, "renewal_coming")["renews_on"] == runs_until.date().isoformat()

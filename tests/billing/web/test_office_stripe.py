@@ -22,6 +22,7 @@ from billing.models import (
     Verification,
 )
 from billing.reconciliation.health import Heard
+from billing.web.render import write_moment
 from tests.billing.web.test_office import enter
 from tests.support.deliveries import work_off
 
@@ -127,6 +128,18 @@ def test_the_page_says_how_well_we_hear_stripe(client: TestClient, context: Cont
 )
 def test_all_is_all_and_nearly_all_is_not(events: int, by_webhook: int, share: str) -> None:
     assert Heard(timedelta(hours=24), events, by_webhook).share == share
+
+
+def test_the_page_says_what_waits_and_since_when(client: TestClient, context: Context) -> None:
+    for number in (1, 2):
+        an_event(context, f"evt_{number}", hours=number, state=OwedState.READY, outcome="")
+    enter(client, context, Role.EDITOR)
+
+    page = client.get(PAGE).text
+
+    since = context.clock.now() - timedelta(hours=2)
+    assert f"2 events wait to be dealt with, since {write_moment(since)}." in page
+    assert "has been dealt with" not in page
 
 
 def test_the_page_stands_before_anything_has_happened(client: TestClient, context: Context) -> None:

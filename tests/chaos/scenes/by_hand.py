@@ -91,6 +91,7 @@ def an_endpoint_is_registered(world: World) -> None:
     made = parts.newest(world, "webhook_endpoint")["id"]
     endpoints = world.stripe.client.v1.webhook_endpoints
     endpoints.update(made, {"enabled_events": ["customer.created"]})
+    billing(world, "doctor")
     billing(world, "webhook", "register", "--url", ADDRESS)
 
 

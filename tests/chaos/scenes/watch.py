@@ -25,7 +25,7 @@ from tests.chaos.scenes.ends import (
 )
 from tests.chaos.scenes.scene import Scene
 from tests.chaos.world import SECRET, World
-from webhooks import poll, rotation, silence
+from webhooks import inbox, poll, rotation, silence
 
 NEW_SECRET = "whsec_the_next_one"
 
@@ -80,7 +80,8 @@ def events_come_in_a_bad_hour(world: World) -> None:
     parts.stripe_is_down(world)
     parts.work_off(world)
     parts.stripe_is_well(world)
-    world.stripe.advance(seconds=3600)
+    world.stripe.advance(seconds=7 * 3600)
+    inbox.ask_about_old(context)
     parts.workers_die_of(world, StripeEvent)
     parts.work_off(world)
     poll.poll_events(context)
@@ -120,6 +121,7 @@ def a_month_away(world: World) -> None:
     """Begin again after a month in which nothing ran: what Stripe said is no longer listed."""
     rounds.nightly(world.context)
     poll.poll_events(world.context)
+    rounds.make_up_for_a_gap(world.context)
 
 
 def _nobody_was_there_for_a_month(world: World) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of checkouts share: readers who may pay by Direct Debit."""
+"""What tests of money share: readers who may pay by Direct Debit."""
 
 from dataclasses import replace
 
