@@ -13,7 +13,7 @@ from sandbox.kernel.store import Doc, Store
 THIN: Final = "thin"
 OLDER: Final = (
     "2019-12-03", "2020-03-02", "2020-08-27", "2022-11-15", "2024-06-20", "2025-03-31.basil",
-    THIN,
+    "2026-02-25.clover", "2026-08-26.dahlia", THIN,
 )  # fmt: skip
 
 

@@ -2,7 +2,9 @@
 
 import ast
 import re
+from collections import Counter
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,13 @@ def test_every_test_a_row_names_exists() -> None:
         if named.rpartition("::")[2] not in defined_in(named.partition("::")[0])
     ]
     assert missing == []
+
+
+def test_every_row_has_a_test_of_its_own() -> None:
+    named = {number: set(NAMED.findall(shown)) for number, _, shown in rows()}
+    often = Counter(chain.from_iterable(named.values()))
+
+    assert [row for row, tests in named.items() if tests and min(map(often.get, tests)) > 1] == []
 
 
 def test_every_row_names_a_test_or_what_it_waits_for() -> None:

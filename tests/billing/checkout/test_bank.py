@@ -6,11 +6,12 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from billing import checkout, payments, sign_in
+from billing import checkout, payments, reconciliation, sign_in
 from billing.access import Reason
 from billing.context import Context
 from billing.errors import AwaitingBankError, PaymentDueError
 from billing.models import (
+    Command,
     Donation,
     Entitlement,
     Payment,
@@ -19,6 +20,8 @@ from billing.models import (
     SubscriptionStatus,
 )
 from billing.money import Money
+from billing.reconciliation.compare import BEGINNING
+from billing.reconciliation.sweep import sweep
 from billing.web.render import write_day
 from tests.billing.checkout.bank import agree, settle_again, wait_for_the_bank
 from tests.support.pages import Page
@@ -204,7 +207,7 @@ def test_a_gift_the_bank_does_not_pay_is_never_thanked_for_and_its_giver_told_on
         assert session.scalars(sa.select(Entitlement)).all() == []
 
 
-def test_an_ended_mandate_is_told_once_and_we_attempt_nothing(
+def test_an_ended_mandate_is_told_once_and_we_attempt_nothing_then_or_when_the_next_is_due(
     by_debit: Context, stripe: LocalStripe
 ) -> None:
     started = agree(by_debit, stripe, PAYS)
@@ -226,6 +229,16 @@ def test_an_ended_mandate_is_told_once_and_we_attempt_nothing(
     with by_debit.db.reading() as session:
         assert session.scalars(sa.select(PaymentMethod.mandate_status)).one() == "inactive"
     assert len(stripe.client.v1.payment_intents.list({"limit": 100}).data) == attempts
+    due = mirror(by_debit).paid_until
+    stripe.control("advance", to=int((due + timedelta(days=20)).timestamp()))
+    sweep(by_debit, since=BEGINNING)
+    reconciliation.finish_commands(by_debit)
+
+    # Stripe itself tries as its account is set to; of ours is nothing but the page that was opened.
+    with by_debit.db.reading() as session:
+        assert session.scalars(sa.select(Command.kind)).all() == ["checkout.open"]
+    assert mirror(by_debit).paid_until == due
+    assert mails(by_debit).count("mandate_ended") == 1
 
 
 def test_a_debit_whose_mandate_the_bank_ends_asks_for_another_way_to_pay(

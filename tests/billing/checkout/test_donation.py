@@ -58,6 +58,24 @@ def test_a_gift_is_booked_thanked_for_and_counted_once_when_its_giver_returns(
         assert account_balance(session, "1240") == read.balance(context.gateway)["gbp"]
 
 
+def test_a_gift_without_an_address_is_booked_and_counted_and_nobody_is_written_to(
+    context: Context, stripe: LocalStripe
+) -> None:
+    started = give(context)
+    stripe.pay(started.url)
+    session_id = started.url.rsplit("/", 1)[1]
+    stripe.rewrite(session_id, customer_details=None)
+    charge = stripe.client.v1.charges.list().data[0].id
+    stripe.rewrite(charge, billing_details__email=None, receipt_email=None)
+
+    checkout.settle(context, session_id)
+
+    with context.db.reading() as session:
+        assert fund_total(session, "appeal-95") == 25_00
+        assert session.scalars(sa.select(Payment.payer_email)).all() == [""]
+        assert count(session, OutboxMessage) == 0
+
+
 def test_a_gift_unlocks_nothing(context: Context, stripe: LocalStripe) -> None:
     started = give(context)
     stripe.pay(started.url)

@@ -13,7 +13,8 @@ from billing.reconciliation import poll_balance_transactions
 from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.sweep import sweep
 from billing.settings import Settings
-from billing.stripe_gateway.whose import OtherAccountError, remembered
+from billing.stripe_gateway.client import Gateway
+from billing.stripe_gateway.whose import OtherAccountError, make_sure, refuse_another, remembered
 from billing.subscriptions import look_again
 from service import backlog
 from service.cli.opening import refuse_another_account
@@ -83,3 +84,14 @@ def test_what_is_gone_ends_once_the_key_is_known_to_be_ours_and_no_sooner(
     assert ended is not None
     assert again.clock.now() - ended < timedelta(minutes=1)
     again.db.close()
+
+
+def test_a_live_key_of_the_same_account_finds_nothing_of_what_a_test_key_began(
+    context: Context, stripe: LocalStripe
+) -> None:
+    make_sure(context.db, context.gateway, now=context.clock.now())
+    other_mode = Gateway(context.settings)
+    other_mode.live = not context.gateway.live
+
+    with pytest.raises(OtherAccountError, match="put the right key back"):
+        refuse_another(context.db, other_mode)

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from billing import checkout
+from billing.access import Reason
 from billing.checkout.tokens import return_token
 from billing.context import Context
 from billing.models import (
@@ -25,10 +26,13 @@ from billing.models import (
     WebSession,
 )
 from billing.queue import lease
+from billing.reconciliation import poll_unfinished
+from billing.reconciliation.compare import BEGINNING
+from billing.reconciliation.sweep import sweep
 from billing.stripe_gateway.client import Gateway
 from tests.support.deliveries import work_off
 from tests.support.stripe import LocalStripe
-from tests.support.subscriber import start
+from tests.support.subscriber import reason, start
 from tests.webhooks.heard import make_due, receive
 
 CARRIERS = ("checkout.session.completed", "invoice.paid", "customer.subscription.created")
@@ -161,3 +165,38 @@ def test_at_whatever_point_the_return_and_the_webhook_meet_there_is_one_fact_and
     assert len(CARRIERS) < at < EVERY_MOMENT - 1
     with context.db.reading() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(WebSession)) == at
+
+
+def test_one_purchase_is_told_by_one_mail_by_however_many_ways_we_hear_of_it(
+    context: Context, stripe: LocalStripe
+) -> None:
+    paid = pay(context, stripe)
+
+    for _ in range(2):
+        paid.hear()
+        paid.come_back(context)
+        poll_unfinished(context)
+        sweep(context, since=BEGINNING)
+
+    with context.db.reading() as session:
+        told = session.scalars(sa.select(OutboxMessage.kind)).all()
+    assert told == ["subscription_started"]
+
+
+@pytest.mark.parametrize("way", ["they come back", "we ask after it", "we compare everything"])
+def test_who_has_paid_reads_by_whatever_way_we_come_to_know(
+    context: Context, stripe: LocalStripe, way: str
+) -> None:
+    paid = pay(context, stripe)
+    stripe.advance(seconds=700)
+
+    if way == "they come back":
+        paid.come_back(context)
+    elif way == "we ask after it":
+        poll_unfinished(context)
+    else:
+        sweep(context, since=BEGINNING)
+
+    with context.db.reading() as session:
+        reader_id = session.scalars(sa.select(Subscription.reader_id)).one()
+    assert reason(context, reader_id) is Reason.SUBSCRIBER

@@ -135,6 +135,41 @@ def test_cancel_and_undo_and_cancel_at_a_date_end_where_stripe_says_in_either_wr
     assert look(context).ended_at == earlier
 
 
+def test_an_end_that_stripe_writes_only_as_a_date_is_an_end_like_any_other(
+    context: Context, stripe: LocalStripe
+) -> None:
+    ours = subscribe(context, stripe)
+    stripe.client.v1.subscriptions.update(
+        ours.stripe_subscription_id, {"cancel_at_period_end": True}
+    )
+    stripe.rewrite(ours.stripe_subscription_id, cancel_at_period_end=False)  # as the portal does
+
+    ending = look(context)
+
+    assert ending.ends_on == ours.paid_until
+    assert mails(context) == ["subscription_started", "subscription_ending"]
+    assert rights(context)["subscription"].ends_at == ours.paid_until  # no leeway: none renews it
+    stripe.advance(days=32)
+    assert look(context).ended_at == ours.paid_until
+    assert reason(context, ours.reader_id) is Reason.LIMIT_REACHED
+
+
+@pytest.mark.parametrize("after_retries", [0, 1, 2])
+def test_a_first_decline_locks_nobody_out_and_nobody_reads_unpaid_for_ever(
+    context: Context, stripe: LocalStripe, after_retries: int
+) -> None:
+    ours = subscribe(context, stripe, card=FAILS_LATER)
+    stripe.control("settings", after_retries=after_retries)
+    advance_to(stripe, ours.paid_until + timedelta(hours=3))
+    look(context)
+    assert reason(context, ours.reader_id) is Reason.GRACE
+
+    stripe.advance(days=60)
+    look(context)
+
+    assert reason(context, ours.reader_id) is Reason.LIMIT_REACHED
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("behaviour", ["void", "keep_as_draft", "mark_uncollectible"])
 def test_a_pause_of_collection_looks_active_and_yet_nothing_more_is_paid(
