@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 from billing.errors import BillingError
 
 _ID: Final = re.compile(r"[A-Za-z0-9_]{1,255}")
-_TYPE: Final = re.compile(r"[a-z0-9_.]{1,100}")
+_TYPE: Final = re.compile(r"[a-z0-9_.\[\]]{1,100}")
 _VERSION: Final = re.compile(r"[A-Za-z0-9_.\-]{1,60}")
 _LAST_SECOND: Final = 253_402_300_799  # of the year 9999
 

@@ -57,7 +57,7 @@ def finalize_invoice(world: World, call: Call) -> Doc:
     return doc
 
 
-@operation("POST", f"{_PATH}/pay", "payment_method")
+@operation("POST", f"{_PATH}/pay", "paid_out_of_band payment_method")
 def pay_invoice(world: World, call: Call) -> Doc:
     """Collect an invoice now, without the cardholder.
 
@@ -70,6 +70,10 @@ def pay_invoice(world: World, call: Call) -> Doc:
     if doc["status"] not in {"open", "uncollectible"}:
         said = "already paid" if doc["status"] == "paid" else doc["status"]
         raise invalid(f"Invoice is {said}.")
+    if call.params.get("paid_out_of_band"):
+        doc = invoice.paid_elsewhere(world, doc)
+        subscription.follow(world, doc)
+        return doc
     doc = collection.collect(world, doc, method=call.params.get("payment_method"))
     if doc["status"] == "paid":
         return doc

@@ -218,17 +218,30 @@ def void(world: World, invoice: Doc) -> Doc:
 
     Source: https://docs.stripe.com/invoicing/overview#void
     """
-    for asked in world.store.find("invoice_payment", {"invoice": invoice["id"], "status": "open"}):
-        world.change(asked, {"status": "canceled"} | _reached(world, asked, "canceled_at"))
-        intent = world.get("payment_intent", asked["payment"]["payment_intent"])
-        if intent["status"] != "processing":
-            payment.cancel(world, intent, reason="void_invoice")
+    _ask_no_more(world, invoice)
     customer = world.get("customer", invoice["customer"])
     used = invoice["total"] - invoice["amount_due"]
     world.change(customer, {"balance": customer["balance"] - used}, event="customer.updated")
     fields = {"auto_advance": False, "status": "void", **_NEVER_AGAIN}
     fields |= _reached(world, invoice, "voided_at")
     return world.change(invoice, fields, event="invoice.voided")
+
+
+def _ask_no_more(world: World, invoice: Doc) -> None:
+    for asked in world.store.find("invoice_payment", {"invoice": invoice["id"], "status": "open"}):
+        world.change(asked, {"status": "canceled"} | _reached(world, asked, "canceled_at"))
+        intent = world.get("payment_intent", asked["payment"]["payment_intent"])
+        if intent["status"] != "processing":
+            payment.cancel(world, intent, reason="void_invoice")
+
+
+def paid_elsewhere(world: World, invoice: Doc) -> Doc:
+    """Mark an invoice paid that was paid without Stripe: by cheque, say.
+
+    Source: https://docs.stripe.com/api/invoices/pay#pay_invoice-paid_out_of_band
+    """
+    _ask_no_more(world, invoice)
+    return mark_paid(world, invoice, attempts=0)
 
 
 def give_up(world: World, invoice: Doc, reason: str) -> Doc:

@@ -50,7 +50,9 @@ def test_every_row_has_a_test_of_its_own() -> None:
     named = {number: set(NAMED.findall(shown)) for number, _, shown in rows()}
     often = Counter(chain.from_iterable(named.values()))
 
-    assert [row for row, tests in named.items() if tests and min(map(often.get, tests)) > 1] == []
+    assert [
+        row for row, tests in named.items() if tests and min(often[test] for test in tests) > 1
+    ] == []
 
 
 def test_every_row_names_a_test_or_what_it_waits_for() -> None:

@@ -2,16 +2,18 @@
 
 import contextlib
 import inspect
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from stripe.events._event_classes import get_v2_event_class
 from stripe.params import WebhookEndpointCreateParams
 
 from billing.reconciliation import Subject, SubjectKind
-from webhooks.dispatch import TYPES, IgnoredError, subject_of
-from webhooks.event import Event
+from webhooks.dispatch import HANDLERS, TYPES, IgnoredError, subject_of
+from webhooks.event import Event, read
 
 CHECKOUT, SUBSCRIPTION = SubjectKind.CHECKOUT, SubjectKind.SUBSCRIPTION
 INVOICE, PAYMENT = SubjectKind.INVOICE, SubjectKind.PAYMENT
@@ -216,6 +218,21 @@ def test_stripe_knows_every_type_we_act_on() -> None:
     known = set(re.findall(r'"([a-z_.0-9]+)"', inspect.getsource(WebhookEndpointCreateParams)))
 
     assert [each for each in TYPES if each not in known] == []
+
+
+@pytest.mark.parametrize("event_type", [each for each in HANDLERS if each not in TYPES])
+def test_what_only_the_newer_words_say_of_our_account_has_us_look_at_it(event_type: str) -> None:
+    said = {
+        "id": "evt_1",
+        "object": "v2.core.event",
+        "created": "2026-11-27T12:00:00Z",
+        "livemode": False,
+        "type": event_type,
+        "related_object": {"id": "acct_1", "type": "v2.core.account", "url": "/v2/core/accounts"},
+    }
+
+    assert subject_of(read(json.dumps(said).encode())) == Subject(ACCOUNT, "acct_1")
+    assert get_v2_event_class(event_type) is not get_v2_event_class("nothing.stripe.says")
 
 
 def test_every_kind_of_object_is_named_by_some_event() -> None:

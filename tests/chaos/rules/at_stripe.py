@@ -112,11 +112,15 @@ class AtStripe(History):
             self._at_stripe(lambda v1: v1.subscriptions.update(target, {"pause_collection": how}))
 
     @once_somebody_paid
-    @rule(pick=picks, verb=st.sampled_from(["pay", "void_invoice", "mark_uncollectible"]))
+    @rule(pick=picks, verb=st.sampled_from(["pay", "cheque", "void_invoice", "mark_uncollectible"]))
     def an_open_invoice_is_dealt_with(self, pick: int, verb: str) -> None:
         waiting = [i["id"] for i in self._stripe()["invoice"] if i["status"] == "open"]
-        if waiting:
-            self._at_stripe(lambda v1: getattr(v1.invoices, verb)(waiting[pick % len(waiting)]))
+        if not waiting:
+            return
+        bill, by_cheque = waiting[pick % len(waiting)], verb == "cheque"
+        how: Any = {"paid_out_of_band": True} if by_cheque else {}
+        verb = "pay" if by_cheque else verb
+        self._at_stripe(lambda v1: getattr(v1.invoices, verb)(bill, how))
 
     @once_somebody_paid
     @rule(pick=picks, pounds=st.integers(1, 9))
