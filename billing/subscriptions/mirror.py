@@ -7,8 +7,17 @@ changes nothing but the status.
 Source: https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
 """
 
+from typing import Final
+
 from billing.models import Price, Subscription, SubscriptionStatus
 from billing.stripe_gateway.types import StripeSubscription
+
+_RUNS: Final = (
+    SubscriptionStatus.ACTIVE,
+    SubscriptionStatus.TRIALING,
+    SubscriptionStatus.PAST_DUE,
+    SubscriptionStatus.UNPAID,
+)
 
 
 def mirror(ours: Subscription, theirs: StripeSubscription, price: Price | None) -> None:
@@ -39,14 +48,12 @@ def mirror(ours: Subscription, theirs: StripeSubscription, price: Price | None) 
 def _mirror_what_is_paid(ours: Subscription, theirs: StripeSubscription) -> None:
     ours.past_due_since = ours.provisional_until = None
     match theirs.status:
-        case SubscriptionStatus.ACTIVE | SubscriptionStatus.TRIALING if theirs.period_paid:
-            ours.paid_until = theirs.period_ends
+        case status if status in _RUNS and theirs.period_paid:
+            ours.paid_until = theirs.period_ends  # whatever else may be owed beside it
         case SubscriptionStatus.ACTIVE | SubscriptionStatus.TRIALING:
             ours.paid_until = min(ours.paid_until, theirs.period_starts)
             if not theirs.collection_paused:
                 ours.provisional_until = theirs.period_ends
-        case SubscriptionStatus.PAST_DUE | SubscriptionStatus.UNPAID if _owes_no_period(theirs):
-            ours.paid_until = theirs.period_ends
         case SubscriptionStatus.PAST_DUE | SubscriptionStatus.UNPAID:
             ours.paid_until = ours.past_due_since = theirs.unpaid_since or theirs.period_starts
         case SubscriptionStatus.PAUSED if theirs.paused_at:
@@ -55,8 +62,3 @@ def _mirror_what_is_paid(ours: Subscription, theirs: StripeSubscription) -> None
             ours.paid_until = min(ours.paid_until, theirs.ended_at)
         case _:
             pass
-
-
-def _owes_no_period(theirs: StripeSubscription) -> bool:
-    """Whether it is something else that is overdue: a change in a period that is paid."""
-    return theirs.unpaid_since is None and theirs.period_paid

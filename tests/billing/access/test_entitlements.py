@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from billing import access, readers
+from billing.access.entitlements import settle_unknown
 from billing.db import Database
 from billing.models import (
     Entitlement,
@@ -17,6 +18,7 @@ from billing.models import (
     Task,
 )
 from billing.settings import Paywall
+from billing.tasks import open_tasks
 
 PAYWALL = Paywall(grace_days=14, renewal_leeway_hours=24)
 STARTED = datetime(2026, 10, 23, 9, 0, tzinfo=UTC)
@@ -284,6 +286,9 @@ def test_a_status_nobody_knows_leaves_access_as_it_was_and_asks_the_staff_once(
         "Stripe gave this subscription a status we do not know; the reader's access was left as it"
         " was. Look at it in Stripe."
     )
+    with db.unit_of_work() as session:
+        settle_unknown(session, subscription, now=now)
+        assert open_tasks(session) == []
 
 
 def test_rights_from_elsewhere_are_never_touched(db: Database, now: datetime) -> None:
