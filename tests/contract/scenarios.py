@@ -65,8 +65,14 @@ def subscription(api: Any, note: Note) -> None:
     note("charge", api.charges.retrieve(charge.id))
     note("payment intent", api.payment_intents.retrieve(intent.id))
     note("preview", api.invoices.create_preview({"subscription": made.id}))
-    ending = {"cancel_at_period_end": True}
-    note("ending", api.subscriptions.update(made.id, ending))
+    day = made["items"].data[0].current_period_end - 24 * 3600
+    for name, ending in (
+        ("ending on a day", {"cancel_at": day}),
+        ("kept by the other word", {"cancel_at_period_end": False}),
+        ("kept", {"cancel_at": ""}),
+        ("ending", {"cancel_at_period_end": True}),
+    ):
+        note(name, api.subscriptions.update(made.id, ending))
     note("ended", api.subscriptions.cancel(made.id))
     _clean(api, payer, product)
 
@@ -85,15 +91,15 @@ def refund(api: Any, note: Note) -> None:
 
 
 def invoices(api: Any, note: Note) -> None:
-    """Bill by hand: one invoice is paid, another voided."""
+    """Bill by hand: one invoice is paid, one paid elsewhere, and another voided."""
     payer = _payer(api, note)
-    for name in ("paid", "void"):
+    for name in ("paid", "paid elsewhere", "void"):
         draft = note(f"draft to be {name}", api.invoices.create({"customer": payer.id}))
         item = {"customer": payer.id, "invoice": draft.id, "amount": 500, "currency": "gbp"}
         note(f"item to be {name}", api.invoice_items.create(item))
         bill = note(f"open to be {name}", api.invoices.finalize_invoice(draft.id))
-        act = api.invoices.pay if name == "paid" else api.invoices.void_invoice
-        note(name, act(bill.id))
+        act = api.invoices.void_invoice if name == "void" else api.invoices.pay
+        note(name, act(bill.id, {"paid_out_of_band": True} if "elsewhere" in name else {}))
     api.customers.delete(payer.id)
 
 
