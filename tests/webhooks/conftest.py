@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -13,6 +14,7 @@ from billing.catalogue.data import load
 from billing.clock import Clock
 from billing.context import Context
 from billing.db import Database
+from billing.models import OwedState, StripeEvent, Task
 from billing.settings import Settings
 from billing.stripe_gateway.client import Gateway
 from tests.conftest import WEBHOOK_SECRET
@@ -80,3 +82,19 @@ def deliver(door: TestClient) -> Deliver:
         return door.post(router.PATH, **signed(json.dumps(event).encode())).status_code
 
     return send
+
+
+def stored(db: Database) -> list[tuple[str, str, OwedState, str]]:
+    with db.reading() as session:
+        rows = session.scalars(sa.select(StripeEvent).order_by(StripeEvent.id))
+        return [(row.account, row.event_id, row.state, row.outcome) for row in rows]
+
+
+def tasks(db: Database) -> list[tuple[str, str]]:
+    with db.reading() as session:
+        return [(t.kind, t.subject) for t in session.scalars(sa.select(Task).order_by(Task.id))]
+
+
+def with_settings(context: Context, **changed: Any) -> Context:
+    changed_settings = context.settings.model_copy(update=changed)
+    return Context(context.db, changed_settings, context.catalogue, context.gateway, context.clock)

@@ -18,26 +18,24 @@ from pydantic import SecretStr
 
 from billing.context import Context
 from billing.db import Database
-from billing.models import OwedState, StripeEvent, Task
+from billing.models import OwedState, StripeEvent
 from billing.reconciliation import Subject
 from billing.settings import Settings
 from service.cli import serve
-from tests.webhooks.conftest import SECRET, Deliver, application, event_of, signed
+from tests.webhooks.conftest import (
+    SECRET,
+    Deliver,
+    application,
+    event_of,
+    signed,
+    stored,
+    tasks,
+    with_settings,
+)
 from webhooks import dispatch, router
 from webhooks.router import MOST_BYTES, PATH
 
 BODY = json.dumps(event_of()).encode()
-
-
-def stored(db: Database) -> list[tuple[str, str, OwedState, str]]:
-    with db.reading() as session:
-        rows = session.scalars(sa.select(StripeEvent).order_by(StripeEvent.id))
-        return [(row.account, row.event_id, row.state, row.outcome) for row in rows]
-
-
-def tasks(db: Database) -> list[tuple[str, str]]:
-    with db.reading() as session:
-        return [(t.kind, t.subject) for t in session.scalars(sa.select(Task).order_by(Task.id))]
 
 
 def chunks(*, of: int, count: int) -> Iterator[bytes]:
@@ -118,7 +116,7 @@ def test_a_signature_from_the_future_is_refused_and_the_staff_told_of_the_clock(
 
 def test_an_event_is_taken_under_either_of_two_secrets(quiet: Context) -> None:
     secrets = (SecretStr("whsec_old"), SecretStr("whsec_new"))
-    both = _with(quiet, stripe_webhook_secrets=secrets)
+    both = with_settings(quiet, stripe_webhook_secrets=secrets)
 
     with TestClient(application(both)) as door:
         answers = [
@@ -364,46 +362,8 @@ def test_while_the_database_is_down_stripe_is_asked_to_keep_the_event(
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
 
 
-def test_an_event_of_the_other_mode_is_kept_apart_and_the_staff_told_once(
-    db: Database, deliver: Deliver
-) -> None:
-    answers = [deliver(event_of(f"evt_{n}", livemode=True)) for n in (1, 2)]
-
-    assert answers == [200, 200]
-    assert stored(db) == [
-        ("", "evt_1", OwedState.DONE, "quarantined: live mode"),
-        ("", "evt_2", OwedState.DONE, "quarantined: live mode"),
-    ]
-    assert tasks(db) == [("quarantined-event", "live mode")]
-
-
-def test_an_event_of_another_account_is_kept_apart(db: Database, deliver: Deliver) -> None:
-    assert deliver(event_of(account="acct_other")) == 200
-    assert deliver(event_of()) == 200
-
-    assert stored(db) == [
-        ("acct_other", "evt_1", OwedState.DONE, "quarantined: account acct_other"),
-        ("", "evt_1", OwedState.READY, ""),
-    ]
-    assert tasks(db) == [("quarantined-event", "account acct_other")]
-
-
-def test_our_own_account_by_its_name_is_our_own(quiet: Context) -> None:
-    named = _with(quiet, stripe_account="acct_ours")
-    with TestClient(application(named)) as door:
-        for event in (event_of(account="acct_ours"), event_of()):
-            door.post(PATH, **signed(json.dumps(event).encode()))
-
-    assert stored(quiet.db) == [("", "evt_1", OwedState.READY, "")]
-
-
 def test_only_posting_to_the_very_address_is_answered_and_nothing_redirects(
     door: TestClient,
 ) -> None:
     assert door.get(PATH).status_code == 405
     assert door.post(f"{PATH}/", **signed(BODY)).status_code == 404
-
-
-def _with(context: Context, **changed: Any) -> Context:
-    changed_settings = context.settings.model_copy(update=changed)
-    return Context(context.db, changed_settings, context.catalogue, context.gateway, context.clock)
