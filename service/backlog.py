@@ -99,9 +99,9 @@ def _stuck(session: Session, *, now: datetime) -> Iterator[Finding]:
         sa.select(Command.id).where(Command.state.in_(OPEN), Command.created_at < now - _LONG),
     )
     for number, about, says in (
-        (parked, "events", "set aside; read their reason at /office/stripe and try them again"),
-        (late, "events", "wait for more than 15 minutes; is Stripe away, or the worker?"),
-        (unsent, "mail", "given up; correct the addresses named in the office's tasks"),
+        (parked, "events", "set aside; read the reason at /office/stripe and try again"),
+        (late, "events", "waiting for more than 15 minutes; is Stripe away, or the worker?"),
+        (unsent, "mail", "given up; correct the address named in the office's tasks"),
         (unknown, "commands", "of unknown outcome; the worker asks Stripe again by itself"),
     ):
         if number:

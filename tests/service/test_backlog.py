@@ -39,7 +39,7 @@ def test_it_says_what_is_stuck_and_when_nobody_works(context: Context) -> None:
     assert [about for about, _ in ill] == ["worker", "events", "events", "commands"]
     assert [told for _, told in ill[1:]] == [
         "1 set aside; read th",
-        "1 wait for more than",
+        "1 waiting for more t",
         "1 of unknown outcome",
     ]
     with context.db.unit_of_work() as session:
