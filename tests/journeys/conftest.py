@@ -3,14 +3,16 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from demo.stack import OFFICER, Ports, Stack
+from demo.stack import OFFICER, Ports, Stack, StackError
 
 Found = TypeVar("Found")
 
@@ -72,12 +74,33 @@ def fill_in(page: Page, address: str) -> None:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    stack = Stack(tmp_path_factory.mktemp("stack"), Ports.free())
+    with run_somewhere(tmp_path_factory.mktemp("stack")) as somewhere:
+        yield somewhere
+
+
+@contextmanager
+def run_somewhere(data: Path, **how: Any) -> Iterator[Running]:
+    """Run everything on ports that are free, and on others where somebody took one meanwhile."""
+    stack = _started(data, how, tries=3)
     try:
-        stack.start()
         yield Running(stack)
     finally:
         stack.stop()
+
+
+def _started(data: Path, how: dict[str, Any], *, tries: int) -> Stack:
+    stack = Stack(data, Ports.free(), **how)
+    try:
+        stack.start()
+    except StackError as taken:
+        stack.stop()
+        if tries == 1 or "in use" not in str(taken):
+            raise
+        return _started(data, how, tries=tries - 1)
+    except BaseException:
+        stack.stop()
+        raise
+    return stack
 
 
 @pytest.fixture(scope="module")  # its event loop must not be running when others want theirs

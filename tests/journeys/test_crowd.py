@@ -17,8 +17,7 @@ from billing.db import Database
 from billing.models import Donation, JournalEntry, OutboxMessage, Posting, StripeEvent, Subscription
 from billing.models import OwedState as State
 from demo.browser import Browser
-from demo.stack import Ports, Stack
-from tests.journeys.conftest import Running, fill_in, wait_for
+from tests.journeys.conftest import Running, fill_in, run_somewhere, wait_for
 
 pytestmark = pytest.mark.slow
 GIVERS, SUBSCRIBERS = 10, 6
@@ -26,12 +25,8 @@ GIVERS, SUBSCRIBERS = 10, 6
 
 @pytest.fixture
 def crowded(database_url: str, tmp_path: Path) -> Iterator[Running]:
-    stack = Stack(tmp_path, Ports.free(), extra={"BILLING_DATABASE_URL": database_url})
-    try:
-        stack.start()
-        yield Running(stack)
-    finally:
-        stack.stop()
+    with run_somewhere(tmp_path, extra={"BILLING_DATABASE_URL": database_url}) as somewhere:
+        yield somewhere
 
 
 def test_a_crowd_gives_and_subscribes_at_once_and_every_penny_is_counted_once(
