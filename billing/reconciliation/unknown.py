@@ -15,7 +15,7 @@ from billing.stripe_gateway import commands
 
 _MOST: Final = 50
 _PROMISED: Final = ("refund.", "subscription.")
-_LOOKED_BACK: Final = timedelta(days=7)
+_LOOKED_BACK: Final = timedelta(days=60)
 
 _log = structlog.get_logger(__name__)
 

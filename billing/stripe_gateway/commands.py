@@ -70,7 +70,9 @@ def supersede(session: Session, *, subject: str) -> None:
     """Give up what is still open about the same thing: what is decided next is the last word."""
     still_open = sa.update(Command).where(Command.subject == subject, Command.state.in_(OPEN))
     session.execute(
-        still_open.values(state=CommandState.ABANDONED).execution_options(synchronize_session=False)
+        still_open.values(state=CommandState.ABANDONED, last_error="").execution_options(
+            synchronize_session=False
+        )
     )
 
 

@@ -166,6 +166,27 @@ def test_the_last_word_counts_an_unknown_end_is_not_carried_out_after_the_reader
     assert not stripe.client.v1.subscriptions.list().data[0].cancel_at_period_end
 
 
+def test_what_was_tried_again_in_vain_and_then_taken_back_is_no_question(
+    context: Context, stripe: LocalStripe
+) -> None:
+    reader_id, subscription_id = subscriber(context, stripe)
+    who = {"reader_id": reader_id, "subscription_id": subscription_id}
+    lose_answers(stripe, after_effect=False)
+    with pytest.raises(StripeUnavailableError):
+        subscriptions.cancel_at_period_end(context, **who)
+    stripe.advance(seconds=600)
+    lose_answers(stripe, after_effect=False)
+    finish_commands(context)
+    stripe.control("fail_next/clear")
+
+    subscriptions.keep(context, **who)
+    stripe.advance(seconds=3600)
+    finish_commands(context)
+
+    assert commands(context)[1:] == [CommandState.ABANDONED, CommandState.DONE]
+    assert tasks(context) == []
+
+
 def test_an_end_whose_answer_is_lost_only_after_the_reader_kept_stays_given_up(
     context: Context,
 ) -> None:
@@ -284,7 +305,7 @@ def test_a_refund_nobody_heard_of_for_a_day_is_looked_for_and_not_made(
     with pytest.raises(StripeUnavailableError):
         payments.refund(context, intent, amount=None, actor="staff:1", reason="asked")
 
-    stripe.advance(seconds=25 * 3600)
+    stripe.advance(days=20)  # so long was nobody there to look
     finish_commands(context)
 
     assert stripe.client.v1.refunds.list().data == []
