@@ -12,7 +12,7 @@ from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.verify import verify
 from tests.chaos import model, ours
 from tests.chaos.rules.at_stripe import AtStripe
-from tests.chaos.rules.history import HOUR, STEPS
+from tests.chaos.rules.history import HOUR, MINUTE, STEPS
 from tests.chaos.rules.network import Network
 from tests.chaos.rules.readers import Readers
 
@@ -43,12 +43,18 @@ class Histories(Readers, AtStripe, Network):
             assert ours.refunds_told(session) <= model.refunds_to_tell(stripe)[1]
         assert max(ours.sessions_of_a_checkout(stripe).values(), default=1) == 1
 
+    def _has_just_said_something(self) -> bool:
+        newest = max((event["created"] for event in self._stripe()["event"]), default=0)
+        return self._now() - newest < 3 * MINUTE
+
     def teardown(self) -> None:
         """Let the network be well, and look once: then we have what Stripe has."""
         if not hasattr(self, "justified"):
             return
         self.world.stripe.control("fail_next/clear")
         self.world.stripe.advance(seconds=2 * HOUR)  # what was held back or put off is due
+        while self._has_just_said_something():  # that would be left to its webhook
+            self.world.stripe.advance(seconds=5 * MINUTE)
         if self.heard:
             self._listen()
             self.world.deliver(self.unsent)
