@@ -187,6 +187,8 @@ def _ask_to_let_us(
 def ask_about_old(context: Context) -> int:
     """Ask the staff about events that have waited too long, and stop asking once none does.
 
+    One of long ago that is to be handled once more has only begun to wait.
+
     Returns:
         How many there are.
     """
@@ -194,6 +196,9 @@ def ask_about_old(context: Context) -> int:
     old = sa.and_(
         StripeEvent.state.in_((OwedState.READY, OwedState.RUNNING)),
         StripeEvent.received_at < now - _TOO_LONG,
+        sa.or_(
+            StripeEvent.attempts >= ATTEMPTS_BEFORE_PARKING, StripeEvent.run_at < now - _TOO_LONG
+        ),
     )
     with context.db.unit_of_work() as session:
         number = session.scalar(sa.select(sa.func.count()).where(old)) or 0

@@ -248,6 +248,19 @@ def test_while_our_key_may_not_read_what_an_event_needs_it_waits_and_the_staff_a
     assert effects(context)["donations"] == [25_00]
 
 
+def test_what_was_heard_long_ago_and_is_to_be_handled_again_has_not_waited(
+    context: Context, stripe: LocalStripe
+) -> None:
+    receive(context, event_of(event_type="invoice.paid", data={"object": {"id": "in_1"}}))
+    handle_all(context)
+    stripe.advance(seconds=7 * 3600)
+
+    with context.db.unit_of_work() as session:
+        replay_event(session, "evt_1", now=context.clock.now())
+
+    assert inbox.ask_about_old(context) == 0
+
+
 def test_events_that_wait_for_hours_are_a_question_until_none_does(
     context: Context, stripe: LocalStripe
 ) -> None:

@@ -138,7 +138,7 @@ def test_the_page_says_what_waits_and_since_when(client: TestClient, context: Co
     page = client.get(PAGE).text
 
     since = context.clock.now() - timedelta(hours=2)
-    assert f"2 events wait to be dealt with, since {write_moment(since)}." in page
+    assert f"2 events wait to be dealt with; the oldest was heard on {write_moment(since)}." in page
     assert "has been dealt with" not in page
 
 
