@@ -86,8 +86,8 @@ def _standing(
     paid = latest.status == "paid"
     if _of_a_period(latest, _lines(gateway, latest)) and (paid or found.status not in _OVERDUE):
         return paid, None
-    periods = [
-        (text(each.status), min(line.period.start for line in lines))
+    periods = [  # who pays by transfer is late only once their invoice is due
+        (text(each.status), each.due_date or min(line.period.start for line in lines))
         for each in _invoices_of(gateway, found.id)
         if (lines := _of_a_period(each, _lines(gateway, each)))
     ]

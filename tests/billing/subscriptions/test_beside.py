@@ -197,3 +197,17 @@ def test_a_failure_after_a_period_was_given_up_counts_from_the_first_that_was_no
     assert renewed.id != bill.id
     assert failing.status is SubscriptionStatus.PAST_DUE
     assert (failing.paid_until, failing.past_due_since) == (ours.paid_until, ours.paid_until)
+
+
+def test_whoever_pays_by_transfer_has_their_grace_from_the_day_the_invoice_was_due(
+    context: Context, stripe: LocalStripe
+) -> None:
+    ours = subscribe(context, stripe, card=FAILS_LATER)
+    bill = renew(stripe, ours)
+    due = ours.paid_until + timedelta(days=30)
+    stripe.rewrite(str(bill.id), due_date=int(due.timestamp()))
+
+    late = look(context)
+
+    assert (late.status, late.past_due_since) == (SubscriptionStatus.PAST_DUE, due)
+    assert rights(context)["grace"].ends_at == due + GRACE
