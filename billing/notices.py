@@ -196,11 +196,16 @@ class GiftFailed(Notice):
 
 
 class SubscriptionEnding(Notice):
-    """The reader asked to end the subscription; it runs to the end of what is paid."""
+    """The end of the subscription is decided; it runs until then.
+
+    Attributes:
+        next_payment_on: where the end is further off than the period: when it is paid once more.
+    """
 
     kind: ClassVar[str] = "subscription_ending"
     plan: str
     ends_on: date
+    next_payment_on: date | None = None
 
 
 class SubscriptionEnded(Notice):

@@ -106,12 +106,19 @@ def _grace(subscription: Subscription, paywall: Paywall) -> Term | None:
     """Time to put a failed renewal right, counted from the first failure."""
     if subscription.status not in _MAY_HAVE_GRACE or subscription.past_due_since is None:
         return None
-    ends = subscription.past_due_since + timedelta(days=paywall.grace_days)
+    ends = grace_ends(subscription, paywall)
     end = _end(subscription)
     if end is not None:
         ends = min(ends, end)
     words = f"Payment failed on {_day(subscription.past_due_since)}; grace until {_day(ends)}"
     return _term(subscription.paid_until, ends, words)
+
+
+def grace_ends(subscription: Subscription, paywall: Paywall) -> datetime:
+    """Return until when one that owes something reads on; what is paid stands before any grace."""
+    since = max(subscription.past_due_since or subscription.paid_until, subscription.paid_until)
+    grace = timedelta(days=paywall.grace_days if subscription.past_due_since else 0)
+    return since + grace
 
 
 def _end(subscription: Subscription) -> datetime | None:

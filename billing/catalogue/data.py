@@ -198,6 +198,10 @@ class Catalogue(_Item):
                 return plan
         raise UnknownPlanError(f"no plan {key!r} is on sale")
 
+    def plan_name(self, key: str) -> str:
+        """Return what people call a plan; its key where the catalogue has it no more."""
+        return next((plan.name for plan in self.plans if plan.key == key), key)
+
     def price(self, lookup_key: str) -> tuple[Plan, PlanPrice]:
         """Return the price with this lookup key, and its plan.
 

@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 from billing.catalogue.data import Catalogue, Plan, PlanPrice
 from billing.db import Database, insert_ignore
 from billing.errors import ConfigurationError
-from billing.models import Account, Price
+from billing.models import Account, Price, Subscription
 from billing.money import Money
 from billing.stripe_gateway import catalogue as theirs
 from billing.stripe_gateway.catalogue import NewPrice, StripePrice
 from billing.stripe_gateway.client import APP, Gateway
+from billing.words import counted
 
 
 def push(db: Database, gateway: Gateway, catalogue: Catalogue, *, now: datetime) -> list[str]:
@@ -35,7 +36,7 @@ def push(db: Database, gateway: Gateway, catalogue: Catalogue, *, now: datetime)
     with db.reading() as session:
         _refuse_unknown_accounts(session, catalogue)
         remembered = _on_sale(session)
-    said: list[str] = []
+        said = _missed(session, catalogue)
     current: dict[str, StripePrice] = {}
     for plan in catalogue.plans:
         _have_product(gateway, plan, said)
@@ -53,6 +54,20 @@ def _refuse_unknown_accounts(session: Session, catalogue: Catalogue) -> None:
             f"the catalogue books to account {unknown[0]}, which is not in the chart of accounts;"
             " correct `account` in the catalogue"
         )
+
+
+def _missed(session: Session, catalogue: Catalogue) -> list[str]:
+    """Say which plans are paid for and no longer in the catalogue: nothing says what they are."""
+    goes_on = Subscription.ended_at.is_(None)
+    readers = sa.func.count(Subscription.reader_id.distinct())
+    paid = sa.select(Subscription.plan, readers).where(goes_on).group_by(Subscription.plan)
+    known = {plan.key for plan in catalogue.plans}
+    return [
+        f"{plan}: not in the catalogue, and still paid for by {counted(number, 'subscriber')}; put"
+        " it back, or their money is booked as unallocated."
+        for plan, number in sorted((plan, number) for plan, number in session.execute(paid))
+        if plan not in known
+    ]
 
 
 def _on_sale(session: Session) -> dict[str, str]:

@@ -49,10 +49,10 @@ class Subscription(Base):
 
     Attributes:
         stripe_customer_id: who pays for it at Stripe.
-        paid_until: the end of the last paid period.
+        paid_until: the end of the last paid period; of one not paid for yet, its start.
         provisional_until: the end of a period Stripe lets run before its payment is certain.
         ends_on: when it ends, where that is already decided.
-        past_due_since: the first failure of the renewal that is still unpaid.
+        past_due_since: when the first payment was due that is still owed for a period.
         collection_paused: Stripe makes its invoices but takes no money for them.
         payment_method_id: what its renewals are taken from; '' for the customer's own choice.
         pay_url: Stripe's page for the invoice that is still to be paid; '' for none.
@@ -86,6 +86,20 @@ class Subscription(Base):
     def money(self) -> Money:
         """The price per interval."""
         return Money(self.amount, self.currency)
+
+    @property
+    def runs_until(self) -> datetime:
+        """The end of the period it is in, paid or let run; then its renewal is asked for."""
+        return self.provisional_until or self.paid_until
+
+    @property
+    def renews(self) -> bool:
+        """Whether another period follows the one it is in."""
+        return self.goes_on_after(self.runs_until)
+
+    def goes_on_after(self, instant: datetime) -> bool:
+        """Whether another period follows one that ends then; its own end may be further off."""
+        return not self.status.ended and (self.ends_on is None or self.ends_on > instant)
 
 
 class EntitlementSource(enum.StrEnum):

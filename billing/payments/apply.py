@@ -152,4 +152,4 @@ def item_name(payment: Payment, catalogue: Catalogue) -> str:
     """Say what a payment was for, as a receipt does."""
     if payment.purpose is PaymentPurpose.DONATION:
         return f"Donation to {catalogue.fund_name(payment.fund)}"
-    return catalogue.plan(payment.plan).name if payment.plan else "Subscription"
+    return catalogue.plan_name(payment.plan) if payment.plan else "Subscription"

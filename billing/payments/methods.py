@@ -149,9 +149,8 @@ def _write_mandate(
     ours = session.get(PaymentMethod, theirs.payment_method_id)
     if ours is None:
         return
-    replaced = ours.mandate_id not in ("", theirs.id) and ours.mandate_status != _ENDED
-    if replaced and theirs.status == _ENDED:
-        return  # an older permission; a newer one stands
+    if theirs.status == _ENDED and ours.mandate_id not in ("", theirs.id):
+        return  # an older permission, and its end was told when it came
     ours.mandate_id, ours.mandate_status = theirs.id, theirs.status
     session.flush()
     if theirs.status == _ENDED:
@@ -178,11 +177,11 @@ def _ask_for_another(
         )
         .order_by(Subscription.started_at)
     )
-    ours = next((each for each in paid if each.status.live and each.ends_on is None), None)
+    ours = next((each for each in paid if each.status.live and each.renews), None)
     if ours is None:
         return
     notice = MandateEnded(
-        plan=catalogue.plan(ours.plan).name, account=method.label, amount=ours.money
+        plan=catalogue.plan_name(ours.plan), account=method.label, amount=ours.money
     )
     to = reader_address(session, ours.reader_id)
     fact = f"mandate-ended:{method.mandate_id}"

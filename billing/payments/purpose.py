@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from billing.catalogue.data import Catalogue
 from billing.catalogue.prices import find_price
-from billing.errors import RefusedError
+from billing.errors import RefusedError, UnknownPlanError
 from billing.models import PaymentPurpose
 from billing.stripe_gateway.client import APP
 from billing.stripe_gateway.types import StripePayment
@@ -56,6 +56,21 @@ def _donation(
         return Purpose(PaymentPurpose.DONATION, UNALLOCATED, fund=fund)
 
 
+def _account_of(
+    session: Session, theirs: StripePayment, plan: str, catalogue: Catalogue, now: datetime
+) -> str:
+    """Return where a plan is booked; who subscribed while it was on sale goes on paying for it."""
+    try:
+        return catalogue.plan(plan).account
+    except UnknownPlanError:
+        detail = (
+            f"A subscription was paid for the plan {plan!r}, which the catalogue no longer has, and"
+            f" booked to {UNALLOCATED}. Put the plan back: it says where its money belongs."
+        )
+        raise_task(session, "unknown-plan", subject=theirs.id, detail=detail, now=now)
+        return UNALLOCATED
+
+
 def _subscription(
     session: Session, theirs: StripePayment, catalogue: Catalogue, now: datetime
 ) -> Purpose:
@@ -65,12 +80,11 @@ def _subscription(
     for price_id in invoice.price_ids:
         price = find_price(session, price_id)
         if price is not None:
-            return Purpose(
-                PaymentPurpose.SUBSCRIPTION, catalogue.plan(price.plan).account, plan=price.plan
-            )
+            account = _account_of(session, theirs, price.plan, catalogue, now)
+            return Purpose(PaymentPurpose.SUBSCRIPTION, account, plan=price.plan)
     if invoice.metadata.get("app") != APP:
-        account = catalogue.foreign_account(invoice.metadata)
-        return Purpose(PaymentPurpose.FOREIGN, account or UNALLOCATED)
+        by_rule = catalogue.foreign_account(invoice.metadata)
+        return Purpose(PaymentPurpose.FOREIGN, by_rule or UNALLOCATED)
     detail = f"A subscription was paid at a price we do not know: {', '.join(invoice.price_ids)}."
     raise_task(session, "unknown-price", subject=theirs.id, detail=detail, now=now)
     return Purpose(PaymentPurpose.SUBSCRIPTION, UNALLOCATED)

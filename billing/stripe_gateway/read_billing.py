@@ -1,5 +1,6 @@
 """What Stripe Billing says of subscriptions and invoices, in our small frozen types."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
 
@@ -17,7 +18,7 @@ from billing.stripe_gateway.types import (
 from billing.stripe_gateway.values import id_of, instant, instant_or_none, text, words
 
 _PAGE = 100
-_OVERDUE = ("past_due", "unpaid")
+_FIRST = "subscription_create"
 
 
 @may_be_told
@@ -44,7 +45,10 @@ def subscription_of(gateway: Gateway, found: stripe.Subscription) -> StripeSubsc
     if ends_on is None and found.cancel_at_period_end:
         ends_on = period_ends
     details, latest = found.cancellation_details, _expanded(found.latest_invoice)
-    period_paid, unpaid_since = _standing(gateway, found, latest)
+    periods = _periods(gateway, found, latest)
+    unpaid = list(takewhile(lambda period: not period.paid, periods))
+    to_be_paid = latest if latest is not None and latest.status == "open" else None
+    bank_at_work = to_be_paid is not None and _processing(_payments_of(gateway, to_be_paid))
     paused = getattr(getattr(found, "status_details", None), "paused", None)
     return StripeSubscription(
         id=found.id,
@@ -58,42 +62,77 @@ def subscription_of(gateway: Gateway, found: stripe.Subscription) -> StripeSubsc
         started=instant(found.start_date),
         period_starts=instant(min((item.current_period_start for item in items), default=begun)),
         period_ends=period_ends,
+        paid_until=_paid_until(periods, unpaid) if unpaid else period_ends,
         ends_on=ends_on,
         ends_with_period=found.cancel_at_period_end,
         canceled_at=instant_or_none(found.canceled_at),
         ended_at=instant_or_none(found.ended_at),
         ended_unpaid=bool(details and details.reason == "payment_failed"),
-        period_paid=period_paid,
-        unpaid_since=unpaid_since,
+        period_paid=not unpaid,
+        overdue_since=min((each.due for each in unpaid if each.owed), default=None),
         collection_paused=found.pause_collection is not None,
         paused_at=instant(paused.transitioned_at) if paused else None,
         payment_method_id=id_of(found.default_payment_method),
-        pay_url=_pay_url(gateway, latest),
+        bank_at_work=bank_at_work,
+        pay_url="" if bank_at_work else text(getattr(to_be_paid, "hosted_invoice_url", None)),
     )
 
 
-def _standing(
-    gateway: Gateway, found: stripe.Subscription, latest: stripe.Invoice | None
-) -> tuple[bool, datetime | None]:
-    """Tell whether the current period is paid, and where that is overdue, since when none is.
+@dataclass(frozen=True, slots=True)
+class _Period:
+    """A period of a subscription, as its invoice has it.
 
-    Both by invoices for a period: what is owed for a change in its middle takes nothing away of
-    what is paid, and says nothing of a debit still under way. Stripe may move on from one unpaid
-    period to the next; whoever looks only then must come to the same as who looked all the time.
+    Attributes:
+        due: when it is to be paid: later than it begins for whoever pays by transfer.
+        owed: neither paid nor made void, which is as if it had never been asked for.
+    """
+
+    starts: datetime
+    ends: datetime
+    due: datetime
+    paid: bool
+    owed: bool
+
+
+def _periods(
+    gateway: Gateway, found: stripe.Subscription, latest: stripe.Invoice | None
+) -> list[_Period]:
+    """Return the periods that were invoiced, newest first; of the first, or a paid one, no more.
+
+    Invoices for a period alone tell what is paid: what is owed for a change in its middle takes
+    nothing away of it, and says nothing of a debit still under way. Stripe may move on from one
+    unpaid period to the next, or begin another before the last is over; whoever looks only then
+    must come to the same as who looked all the time.
     """
     if latest is None:
-        return True, None
-    paid = latest.status == "paid"
-    if _of_a_period(latest, _lines(gateway, latest)) and (paid or found.status not in _OVERDUE):
-        return paid, None
-    periods = [  # who pays by transfer is late only once their invoice is due
-        (text(each.status), each.due_date or min(line.period.start for line in lines))
-        for each in _invoices_of(gateway, found.id)
-        if (lines := _of_a_period(each, _lines(gateway, each)))
-    ]
-    unpaid = takewhile(lambda period: period[0] != "paid", periods)
-    owed = (start for status, start in unpaid if status != "void")  # as if it had never been
-    return not periods or periods[0][0] == "paid", instant_or_none(min(owed, default=None))
+        return []
+    newest = _period_of(gateway, latest)
+    if newest is not None and (newest.paid or latest.billing_reason == _FIRST):
+        return [newest]
+    every = (_period_of(gateway, each) for each in _invoices_of(gateway, found.id))
+    return [period for period in every if period is not None]
+
+
+def _period_of(gateway: Gateway, invoice: stripe.Invoice) -> _Period | None:
+    lines = _of_a_period(invoice, _lines(gateway, invoice))
+    if not lines:
+        return None
+    starts, ends = _period(invoice, lines)
+    status = text(invoice.status)
+    return _Period(
+        starts,
+        ends,
+        due=instant_or_none(invoice.due_date) or starts,
+        paid=status == "paid",
+        owed=status not in ("paid", "void"),
+    )
+
+
+def _paid_until(periods: list[_Period], unpaid: list[_Period]) -> datetime:
+    """Return where what is paid ends: a change may begin a period before the last one is over."""
+    starts = min(each.starts for each in unpaid)
+    last_paid = periods[len(unpaid) :][:1]
+    return max([starts, *(each.ends for each in last_paid)])
 
 
 def _invoices_of(gateway: Gateway, subscription_id: str) -> list[stripe.Invoice]:
@@ -105,13 +144,6 @@ def _invoices_of(gateway: Gateway, subscription_id: str) -> list[stripe.Invoice]
 
 def _expanded(invoice: str | stripe.Invoice | None) -> stripe.Invoice | None:
     return invoice if isinstance(invoice, stripe.Invoice) else None
-
-
-def _pay_url(gateway: Gateway, latest: stripe.Invoice | None) -> str:
-    """Return where an open invoice may be paid, unless a bank works on it already."""
-    if latest is None or latest.status != "open" or _processing(_payments_of(gateway, latest)):
-        return ""
-    return text(getattr(latest, "hosted_invoice_url", None))
 
 
 def _subscription_status(status: str) -> SubscriptionStatus:
@@ -216,7 +248,7 @@ def _of_a_period(
 
     Source: https://docs.stripe.com/api/invoice-line-item/object
     """
-    first = found.billing_reason == "subscription_create"
+    first = found.billing_reason == _FIRST
     items = (
         (line, line.parent.subscription_item_details if line.parent else None) for line in lines
     )

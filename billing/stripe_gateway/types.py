@@ -232,8 +232,11 @@ class StripeSubscription:
         period_starts, period_ends: of the items' current periods, the first and the last.
         ends_with_period: its end is written as that of its period; or else as a date.
         period_paid: the current period is paid.
-        unpaid_since: when the first period began since which none is paid, while that is overdue.
+        paid_until: the end of the last period that is paid; the start of one never paid for.
+        overdue_since: when the first payment was due since which none has been made; None where
+            none is owed.
         collection_paused: Stripe makes its invoices but takes no money for them.
+        bank_at_work: a bank works on its latest invoice, and nobody knows yet how that ends.
         paused_at: since when its status has been `paused`.
         payment_method_id: its own; '' where the customer's is used.
         pay_url: Stripe's page for an invoice that waits for its payer; '' for none.
@@ -250,14 +253,16 @@ class StripeSubscription:
     started: datetime
     period_starts: datetime
     period_ends: datetime
+    paid_until: datetime
     ends_on: datetime | None
     canceled_at: datetime | None
     ended_at: datetime | None
     ended_unpaid: bool
     ends_with_period: bool = False
     period_paid: bool = True
-    unpaid_since: datetime | None = None
+    overdue_since: datetime | None = None
     collection_paused: bool = False
+    bank_at_work: bool = False
     paused_at: datetime | None = None
     payment_method_id: str = ""
     pay_url: str = ""

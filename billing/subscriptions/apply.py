@@ -203,8 +203,13 @@ def _tell(
         _tell_end(session, ours, unpaid=theirs.ended_unpaid, catalogue=catalogue, now=now)
     elif theirs.ends_on is not None and theirs.ends_on != ended_before:
         asked = int((theirs.canceled_at or theirs.ends_on).timestamp())
-        plan = catalogue.plan(ours.plan).name
-        notice = SubscriptionEnding(plan=plan, ends_on=accounting_day(theirs.ends_on))
+        plan = catalogue.plan_name(ours.plan)
+        goes_on = ours.renews and ours.runs_until > now and not ours.collection_paused
+        notice = SubscriptionEnding(
+            plan=plan,
+            ends_on=accounting_day(theirs.ends_on),
+            next_payment_on=accounting_day(ours.runs_until) if goes_on else None,
+        )
         fact = f"ending:{theirs.id}:{asked}:{int(theirs.ends_on.timestamp())}"
         _owe(session, ours, notice, fact, now)
 
@@ -214,7 +219,7 @@ def _tell_end(
 ) -> None:
     ended_on = accounting_day(ours.ended_at or now)
     notice = SubscriptionEnded(
-        plan=catalogue.plan(ours.plan).name, ended_on=ended_on, unpaid=unpaid
+        plan=catalogue.plan_name(ours.plan), ended_on=ended_on, unpaid=unpaid
     )
     _owe(session, ours, notice, f"ended:{ours.stripe_subscription_id}", now)
 

@@ -1,23 +1,14 @@
 """Copy Stripe's state of one subscription into our row: the status table, in one place.
 
-`paid_until` moves on only when a period is paid. What Stripe lets run before that, because it has
-not asked yet or a bank is still at work, is `provisional_until`; a word Stripe has newly invented
-changes nothing but the status.
+`paid_until` is the end of what is paid, whatever we held before: a mirror that was wrong is put
+right by one look. What Stripe lets run beyond it, because it has not asked yet or a bank is still
+at work, is `provisional_until`; a word Stripe has newly invented changes nothing but the status.
 
 Source: https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
 """
 
-from typing import Final
-
 from billing.models import Price, Subscription, SubscriptionStatus
 from billing.stripe_gateway.types import StripeSubscription
-
-_RUNS: Final = (
-    SubscriptionStatus.ACTIVE,
-    SubscriptionStatus.TRIALING,
-    SubscriptionStatus.PAST_DUE,
-    SubscriptionStatus.UNPAID,
-)
 
 
 def mirror(ours: Subscription, theirs: StripeSubscription, price: Price | None) -> None:
@@ -47,18 +38,16 @@ def mirror(ours: Subscription, theirs: StripeSubscription, price: Price | None) 
 
 def _mirror_what_is_paid(ours: Subscription, theirs: StripeSubscription) -> None:
     ours.past_due_since = ours.provisional_until = None
+    ours.paid_until = theirs.paid_until
     match theirs.status:
-        case status if status in _RUNS and theirs.period_paid:
-            ours.paid_until = theirs.period_ends  # whatever else may be owed beside it
-        case SubscriptionStatus.ACTIVE | SubscriptionStatus.TRIALING:
-            ours.paid_until = min(ours.paid_until, theirs.period_starts)
-            if not theirs.collection_paused:
+        case SubscriptionStatus.ACTIVE | SubscriptionStatus.TRIALING if not theirs.period_paid:
+            if theirs.bank_at_work or not theirs.collection_paused:
                 ours.provisional_until = theirs.period_ends
-        case SubscriptionStatus.PAST_DUE | SubscriptionStatus.UNPAID:
-            ours.paid_until = ours.past_due_since = theirs.unpaid_since or theirs.period_starts
+        case SubscriptionStatus.PAST_DUE | SubscriptionStatus.UNPAID if not theirs.period_paid:
+            ours.past_due_since = theirs.overdue_since or theirs.period_starts
         case SubscriptionStatus.PAUSED if theirs.paused_at:
-            ours.paid_until = min(ours.paid_until, theirs.paused_at)
+            ours.paid_until = min(theirs.paid_until, theirs.paused_at)
         case SubscriptionStatus.CANCELED if theirs.ended_at:
-            ours.paid_until = min(ours.paid_until, theirs.ended_at)
+            ours.paid_until = min(theirs.paid_until, theirs.ended_at)
         case _:
-            pass
+            pass  # what is owed for a change beside the period takes nothing of it away

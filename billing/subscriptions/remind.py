@@ -35,11 +35,11 @@ def remind(
     """
     if not _renews(subscription) or session.info.get(QUIET):
         return  # what is still to come is told aloud: the next nightly look does so
-    renews_at, trial = _renews_at(subscription), subscription.status is SubscriptionStatus.TRIALING
+    renews_at, trial = subscription.runs_until, subscription.status is SubscriptionStatus.TRIALING
     if not (timedelta() if trial else REMINDED_LATEST) <= renews_at - now <= REMINDED_EARLIEST:
         return
     notice = RenewalComing(
-        plan=catalogue.plan(subscription.plan).name,
+        plan=catalogue.plan_name(subscription.plan),
         amount=subscription.money,
         interval=subscription.interval.value,
         renews_on=accounting_day(renews_at),
@@ -73,12 +73,8 @@ def due_for_a_reminder(context: Context) -> list[str]:
     return [
         each.stripe_subscription_id
         for each in near
-        if _renews(each) and _fact(each.stripe_subscription_id, _renews_at(each)) not in told
+        if _renews(each) and _fact(each.stripe_subscription_id, each.runs_until) not in told
     ]
-
-
-def _renews_at(subscription: Subscription) -> datetime:
-    return subscription.provisional_until or subscription.paid_until
 
 
 def _renews(subscription: Subscription) -> bool:
@@ -87,8 +83,7 @@ def _renews(subscription: Subscription) -> bool:
     yearly = subscription.status is SubscriptionStatus.ACTIVE and (
         subscription.interval is Interval.YEAR
     )
-    goes_on = subscription.ends_on is None and not subscription.collection_paused
-    return (trial or yearly) and goes_on
+    return (trial or yearly) and subscription.renews and not subscription.collection_paused
 
 
 def _fact(stripe_subscription_id: str, renews_at: datetime) -> str:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from billing import readers
+from billing.access.entitlements import grace_ends
 from billing.books.opening import opened_at
 from billing.catalogue.data import Catalogue
 from billing.clock import accounting_day
@@ -60,14 +61,14 @@ def tell_of_payment(
         tell_of_debit(session, subscription, catalogue=catalogue, now=now)
     if payment.status is not PaymentStatus.SUCCEEDED:
         return
-    plan = catalogue.plan(payment.plan)
+    plan = catalogue.plan_name(payment.plan)
     starts, ends = accounting_day(invoice.period_starts), accounting_day(invoice.period_ends)
     last_day = max(starts, ends - timedelta(days=1))
-    receipt = receipt_for(session, payment, item=plan.name, now=now, period=(starts, last_day))
+    receipt = receipt_for(session, payment, item=plan, now=now, period=(starts, last_day))
     fact = f"receipt:{payment.stripe_payment_intent_id}"
     if _told(session, fact):
         return  # as a start or as a renewal, whichever it looked like then: never as both
-    renews = subscription is not None and _renews(subscription)
+    renews = subscription is not None and subscription.goes_on_after(invoice.period_ends)
     notice: Notice
     if invoice.billing_reason == _FIRST and subscription is not None:
         agreed_on = accounting_day(subscription.started_at)
@@ -76,7 +77,7 @@ def tell_of_payment(
         over = confirmed and cooling_off_ends < accounting_day(now)
         notice = SubscriptionStarted(
             receipt=receipt,
-            plan=plan.name,
+            plan=plan,
             price=subscription.money,
             interval=subscription.interval.value,
             agreed_on=agreed_on,
@@ -87,7 +88,7 @@ def tell_of_payment(
     else:
         notice = PaymentReceipt(
             receipt=receipt,
-            plan=plan.name,
+            plan=plan,
             renews_on=ends if renews else None,
             price=subscription.money if subscription is not None and renews else None,
         )
@@ -118,11 +119,11 @@ def tell_of_debit(
     notice = DebitAgreed(
         amount=payment.money,
         account=payment.method,
-        plan=catalogue.plan(subscription.plan).name,
+        plan=catalogue.plan_name(subscription.plan),
         price=subscription.money,
         interval=subscription.interval.value,
         agreed_on=agreed_on,
-        renews_on=accounting_day(renews_at) if _renews(subscription) else None,
+        renews_on=accounting_day(renews_at) if subscription.renews else None,
         cooling_off_ends=agreed_on + COOLING_OFF,
     )
     to, fact = address_for(session, payment), _agreed(subscription)
@@ -166,14 +167,10 @@ def tell_of_failure(
     fact = f"failed:{invoice.id}:{invoice.attempt_count}"
     if _told(session, fact):
         return
-    since = subscription.past_due_since
-    grace = timedelta(days=paywall.grace_days)
-    ends = since + grace if since else subscription.paid_until
+    ends = grace_ends(subscription, paywall)
     until = accounting_day(ends) if ends > now else None
-    plan, amount = (
-        catalogue.plan(subscription.plan).name,
-        Money(invoice.amount_due, invoice.currency),
-    )
+    plan = catalogue.plan_name(subscription.plan)
+    amount = Money(invoice.amount_due, invoice.currency)
     notice: Notice
     if invoice.action_needed:
         notice = PaymentActionNeeded(
@@ -190,10 +187,6 @@ def tell_of_failure(
         )
     to = reader_address(session, subscription.reader_id)
     owe(session, notice, to=to, fact=fact, now=now, reader_id=subscription.reader_id)
-
-
-def _renews(subscription: Subscription) -> bool:
-    return subscription.ends_on is None and not subscription.status.ended
 
 
 def _agreed(subscription: Subscription) -> str:

@@ -207,7 +207,7 @@ def thanks(
         request,
         "thanks_subscription.html",
         **values,
-        plan=context.catalogue.plan(paid.plan),
+        plan=context.catalogue.plan_name(paid.plan),
         subscription=_subscription_of(session, paid),
         back_to=paper.page_of(context, paid.source),
     )

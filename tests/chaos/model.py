@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 Doc = dict[str, Any]
 
@@ -134,42 +134,82 @@ def reads_until(stripe: Stripe, subscription: Doc) -> int:
 def _runs_until(stripe: Stripe, subscription: Doc) -> int:
     """Return until when one that goes on lets in: its period, and a moment for the renewal.
 
-    While Stripe asks for no money, only what is paid counts, and there is no renewal to wait for.
+    While Stripe asks for no money, only what is paid counts, or what a bank still works on, and
+    there is no renewal to wait for.
     """
     if subscription["pause_collection"] is None:
         return _period_end(subscription) + LEEWAY
+    if _is_at_a_bank(stripe, subscription["latest_invoice"]):
+        return _period_end(subscription)
+    return _pays_until(stripe, subscription)
+
+
+def _is_at_a_bank(stripe: Stripe, invoice: str | None) -> bool:
+    tried = {
+        link["payment"].get("payment_intent")
+        for link in stripe["invoice_payment"]
+        if link["invoice"] == invoice
+    }
+    waits = {doc["id"] for doc in stripe["invoice"] if doc["status"] == "open"}
+    working = {doc["id"] for doc in stripe["payment_intent"] if doc["status"] == "processing"}
+    return invoice in waits and bool(tried & working)
+
+
+def _pays_until(stripe: Stripe, subscription: Doc) -> int:
+    """Return where what is paid ends.
+
+    That is the end of the period if it is paid; else of the last that was, or where the first
+    began that was not, whichever is later: a change may begin a period before one is over.
+    """
     asked = _asked_for(stripe, subscription)
-    paid = bool(asked) and asked[-1][1] == "paid"
-    return _period_end(subscription) if paid else _period_start(subscription)
+    if asked and asked[-1].status == "paid":
+        return _period_end(subscription)
+    until, since_paid = 0, [_period_start(subscription)]
+    for period in asked:
+        if period.status == "paid":
+            until, since_paid = period.ends, [_period_start(subscription)]
+        else:
+            since_paid.append(period.begins)
+    return max(until, min(since_paid))
 
 
 def _bears_until(stripe: Stripe, subscription: Doc) -> int:
     """Return until when one that owes something lets in.
 
     That is the end of its period if that is paid, and only a change is owed; else the grace, from
-    where the first period began since the last that was paid. What was made void is not owed.
+    where the first period began since the last that was paid, and never before the end of that.
+    What was made void is not owed.
     """
     asked = _asked_for(stripe, subscription)
-    if asked and asked[-1][1] == "paid":
+    if asked and asked[-1].status == "paid":
         return _period_end(subscription)
     since_paid: list[int] = []
-    for begins, status in asked:
-        if status == "paid":
+    for period in asked:
+        if period.status == "paid":
             since_paid = []
-        elif status != "void":
-            since_paid.append(begins)
-    return min(since_paid, default=_period_start(subscription)) + GRACE
+        elif period.status != "void":
+            since_paid.append(period.begins)
+    owed = min(since_paid, default=_period_start(subscription))
+    return max(owed, _pays_until(stripe, subscription)) + GRACE
 
 
-def _asked_for(stripe: Stripe, subscription: Doc) -> list[tuple[int, str]]:
-    """Return when each period began that an invoice asks for, and how that stands; oldest first."""
-    begins: dict[str, int] = {}
+class Asked(NamedTuple):
+    """A period that an invoice asks for, and how that stands."""
+
+    begins: int
+    ends: int
+    status: str
+
+
+def _asked_for(stripe: Stripe, subscription: Doc) -> list[Asked]:
+    """Return the periods that were asked for, oldest first."""
+    periods: dict[str, tuple[int, int]] = {}
     for line in stripe["line_item"]:
         item = line["parent"]["subscription_item_details"]
         if item and not item["proration"]:
-            begins[line["invoice"]] = line["period"]["start"]
+            periods[line["invoice"]] = line["period"]["start"], line["period"]["end"]
     every = stripe.invoices_of(subscription["id"])
-    return [(begins[doc["id"]], doc["status"]) for doc in every if doc["id"] in begins]
+    return [Asked(*periods[doc["id"]], doc["status"]) for doc in every if doc["id"] in periods]
 
 
 def _period_end(subscription: Doc) -> int:

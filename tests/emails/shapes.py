@@ -19,6 +19,7 @@ from billing.notices import (
     RenewalComing,
     SignIn,
     SubscriptionEnded,
+    SubscriptionEnding,
 )
 from billing.settings import Settings, Society
 from emails.preview import samples
@@ -100,6 +101,7 @@ def every_shape() -> Iterator[Notice]:
         trial=True,
     )
     yield MandateEnded(plan="Digital", account="", amount=Money(5_49))
+    yield SubscriptionEnding(plan="Digital", ends_on=DAY, next_payment_on=DAY)
     yield SubscriptionEnded(plan="Digital", ended_on=DAY, unpaid=True)
     yield RefundMade(
         amount=Money(1_00),

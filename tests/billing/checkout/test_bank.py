@@ -1,6 +1,7 @@
 """Paid by Direct Debit: agreed today, certain in days, and read meanwhile; each end it may have."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -125,6 +126,27 @@ def test_a_renewal_the_bank_works_on_is_no_failure(by_debit: Context, stripe: Lo
 
     assert mirror(by_debit).paid_until == renewing.provisional_until
     assert mails(by_debit) == ["debit_agreed", "subscription_started", "payment_receipt"]
+
+
+@pytest.mark.slow
+def test_a_renewal_the_bank_works_on_lets_read_on_though_nothing_more_is_collected(
+    by_debit: Context, stripe: LocalStripe
+) -> None:
+    started = agree(by_debit, stripe, PAYS)
+    stripe.advance(days=14)
+    settle_again(by_debit, started)
+    first = look(by_debit)
+    stripe.control("advance", to=int((first.paid_until + timedelta(hours=2)).timestamp()))
+    pause: Any = {"pause_collection": {"behavior": "void"}}
+    stripe.client.v1.subscriptions.update(first.stripe_subscription_id, pause)
+
+    renewing = look(by_debit)
+
+    assert renewing.collection_paused
+    assert renewing.provisional_until is not None
+    assert reason(by_debit, first.reader_id) is Reason.SUBSCRIBER
+    stripe.advance(days=10)
+    assert look(by_debit).paid_until == renewing.provisional_until
 
 
 def test_an_incomplete_first_payment_is_awaited_while_the_bank_works_and_opens_nothing(

@@ -120,7 +120,7 @@ def test_who_does_not_pay_for_an_upgrade_keeps_the_year_that_is_paid(
     assert mail(context, "payment_failed")["access_until"] == str(accounting_day(ours.paid_until))
 
 
-def test_a_change_that_begins_a_new_period_is_owed_like_one(
+def test_a_change_that_begins_a_new_period_is_owed_like_one_and_takes_no_paid_day(
     context: Context, stripe: LocalStripe
 ) -> None:
     ours = subscribe(context, stripe, card=FAILS_LATER)
@@ -133,8 +133,14 @@ def test_a_change_that_begins_a_new_period_is_owed_like_one(
     (of_the_year, _) = stripe.client.v1.invoices.list().data
     assert of_the_year.billing_reason == "subscription_update"
     assert owing.status is SubscriptionStatus.PAST_DUE
-    assert abs(owing.paid_until - changed) < HOUR
-    assert rights(context)["grace"].ends_at == owing.paid_until + GRACE
+    assert owing.past_due_since is not None
+    assert abs(owing.past_due_since - changed) < HOUR
+    assert owing.paid_until == ours.paid_until
+    assert reason(context, ours.reader_id, ours.paid_until - HOUR) is Reason.SUBSCRIBER
+    assert rights(context)["grace"].ends_at == ours.paid_until + GRACE
+    checkout.look_at_invoice(context, str(of_the_year.id))
+    until = str(accounting_day(ours.paid_until + GRACE))
+    assert mail(context, "payment_failed")["access_until"] == until
 
 
 @pytest.mark.parametrize("verb", ["void_invoice", "mark_uncollectible"])
@@ -210,4 +216,37 @@ def test_whoever_pays_by_transfer_has_their_grace_from_the_day_the_invoice_was_d
     late = look(context)
 
     assert (late.status, late.past_due_since) == (SubscriptionStatus.PAST_DUE, due)
+    assert late.paid_until == ours.paid_until  # no later than it was paid
     assert rights(context)["grace"].ends_at == due + GRACE
+
+
+def test_a_failed_change_to_a_new_period_is_looked_at_once_or_often_and_comes_to_the_same(
+    context: Context, stripe: LocalStripe
+) -> None:
+    ours = subscribe(context, stripe, card=FAILS_LATER)
+    stripe.advance(days=10)
+    move_to(context, stripe, ours, YEARLY)
+    often = [look(context) for _ in range(2)][-1]
+    with context.db.unit_of_work() as session:  # as a mirror that was wrong would have it
+        wrong = {"paid_until": ours.started_at, "past_due_since": None}
+        session.execute(sa.update(Subscription).values(**wrong))
+
+    once = look(context)
+
+    assert (once.paid_until, once.past_due_since) == (often.paid_until, often.past_due_since)
+    assert once.paid_until == ours.paid_until
+
+
+def test_a_mirror_that_was_wrong_of_an_ended_period_is_put_right_by_one_look(
+    context: Context, stripe: LocalStripe
+) -> None:
+    ours = subscribe(context, stripe)
+    with context.db.unit_of_work() as session:
+        session.execute(sa.update(Subscription).values(paid_until=ours.started_at))
+    stripe.advance(days=10)
+    stripe.client.v1.subscriptions.cancel(ours.stripe_subscription_id)
+
+    ended = look(context)
+
+    assert ended.ended_at is not None
+    assert ended.paid_until == ended.ended_at

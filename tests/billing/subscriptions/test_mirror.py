@@ -16,6 +16,7 @@ STARTS = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # the period Stripe is in
 ENDS = datetime(2026, 12, 23, 9, 0, tzinfo=UTC)
 RUNNING = (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING)
 OWING = (SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID)
+NOT_PAID: dict[str, Any] = {"period_paid": False, "paid_until": STARTS - DAY}
 ENDED = {SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EXPIRED}
 
 THEIRS = StripeSubscription(
@@ -30,6 +31,7 @@ THEIRS = StripeSubscription(
     started=STARTED,
     period_starts=STARTS,
     period_ends=ENDS,
+    paid_until=ENDS,
     ends_on=None,
     canceled_at=None,
     ended_at=None,
@@ -40,7 +42,6 @@ THEIRS = StripeSubscription(
 def seen(
     status: SubscriptionStatus,
     *,
-    paid_until: datetime = STARTS + DAY,
     overdue: datetime | None = None,
     price: Price | None = None,
     **theirs: Any,
@@ -52,7 +53,7 @@ def seen(
         interval=Interval.MONTH,
         stripe_price_id="price_old",
         pay_url="https://pay.example/old",
-        paid_until=paid_until,
+        paid_until=STARTS + DAY,
         provisional_until=STARTS + 5 * DAY,
         past_due_since=overdue,
     )
@@ -115,41 +116,31 @@ def test_a_paid_period_is_paid_to_its_end_and_nothing_is_owed_any_more(
 
 
 @pytest.mark.parametrize("status", RUNNING)
-@pytest.mark.parametrize("paid_until", [STARTS - DAY, STARTS + DAY])
 @pytest.mark.parametrize("paused", [False, True])
+@pytest.mark.parametrize("at_work", [False, True])
 def test_a_period_not_yet_paid_is_let_run_unless_nobody_collects_for_it(
-    status: SubscriptionStatus, paid_until: datetime, *, paused: bool
+    status: SubscriptionStatus, *, paused: bool, at_work: bool
 ) -> None:
-    ours = seen(
-        status,
-        paid_until=paid_until,
-        overdue=STARTS,
-        period_paid=False,
-        collection_paused=paused,
-    )
+    ours = seen(status, overdue=STARTS, **NOT_PAID, collection_paused=paused, bank_at_work=at_work)
 
-    assert instants(ours) == (min(paid_until, STARTS), None if paused else ENDS, None)
+    let_run = at_work or not paused
+    assert instants(ours) == (STARTS - DAY, ENDS if let_run else None, None)
 
 
 @pytest.mark.parametrize("status", OWING)
-@pytest.mark.parametrize("paid_until", [STARTS - 60 * DAY, STARTS + DAY])
 @pytest.mark.parametrize("overdue", [None, STARTS - 60 * DAY, STARTS + DAY])
 @pytest.mark.parametrize(
-    ("unpaid", "since"),
-    [(None, STARTS), (STARTS - 30 * DAY, STARTS - 30 * DAY), (STARTS + DAY, STARTS + DAY)],
+    ("theirs", "since"), [(None, STARTS), (STARTS - 30 * DAY, STARTS - 30 * DAY), (ENDS, ENDS)]
 )
-def test_what_is_owed_is_owed_since_the_first_unpaid_period_whatever_we_heard_before(
+def test_what_is_owed_is_owed_since_stripe_says_so_whatever_we_heard_before(
     status: SubscriptionStatus,
-    paid_until: datetime,
     overdue: datetime | None,
-    unpaid: datetime | None,
+    theirs: datetime | None,
     since: datetime,
 ) -> None:
-    ours = seen(
-        status, paid_until=paid_until, overdue=overdue, period_paid=False, unpaid_since=unpaid
-    )
+    ours = seen(status, overdue=overdue, **NOT_PAID, overdue_since=theirs)
 
-    assert instants(ours) == (since, None, since)
+    assert instants(ours) == (STARTS - DAY, None, since)
 
 
 @pytest.mark.parametrize("status", OWING)
@@ -165,8 +156,7 @@ def test_who_owes_for_a_change_alone_has_what_is_paid_to_its_end(
     [(SubscriptionStatus.PAUSED, "paused_at"), (SubscriptionStatus.CANCELED, "ended_at")],
 )
 @pytest.mark.parametrize(
-    ("stopped", "until"),
-    [(STARTS, STARTS), (STARTS + 3 * DAY, STARTS + DAY), (None, STARTS + DAY)],
+    ("stopped", "until"), [(STARTS, STARTS), (ENDS + 3 * DAY, ENDS), (None, ENDS)]
 )
 def test_what_is_stopped_is_paid_until_then_and_no_longer_than_it_was(
     status: SubscriptionStatus, named: str, stopped: datetime | None, until: datetime
@@ -179,10 +169,10 @@ def test_what_is_stopped_is_paid_until_then_and_no_longer_than_it_was(
 @pytest.mark.parametrize(
     "status", [SubscriptionStatus.INCOMPLETE, SubscriptionStatus.INCOMPLETE_EXPIRED]
 )
-def test_a_first_payment_that_never_came_pays_nothing_more(status: SubscriptionStatus) -> None:
-    ours = seen(status, overdue=STARTS, ended_at=STARTS, paused_at=STARTS)
+def test_a_first_payment_that_never_came_pays_nothing(status: SubscriptionStatus) -> None:
+    ours = seen(status, overdue=STARTS, **NOT_PAID, ended_at=STARTS - 2 * DAY)
 
-    assert instants(ours) == (STARTS + DAY, None, None)
+    assert instants(ours) == (STARTS - DAY, None, None)
 
 
 def test_a_word_stripe_has_newly_invented_changes_no_instant() -> None:
