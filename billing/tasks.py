@@ -30,6 +30,20 @@ def raise_again(session: Session, kind: str, *, subject: str, detail: str, now: 
     )
 
 
+def was_raised(session: Session, kind: str, *, subject: str) -> bool:
+    """Whether the staff were asked about it before, seen to or not."""
+    raised = sa.select(Task.id).where(Task.kind == kind, Task.subject == subject)
+    return session.scalar(raised.limit(1)) is not None
+
+
+def is_open(session: Session, kind: str, *, subject: str) -> bool:
+    """Whether the staff are asked about it and have not seen to it."""
+    asked = sa.select(Task.id).where(
+        Task.kind == kind, Task.subject == subject, Task.closed_at.is_(None)
+    )
+    return session.scalar(asked.limit(1)) is not None
+
+
 def settle_tasks(session: Session, *kinds: str, subject: str, now: datetime) -> None:
     """Close what was asked of a subject, since nothing is left to do. Repeats safely."""
     session.execute(

@@ -88,7 +88,10 @@ def _stuck(session: Session, *, now: datetime) -> Iterator[Finding]:
     late = _count(
         session,
         sa.select(StripeEvent.id).where(
-            StripeEvent.state == OwedState.READY, StripeEvent.received_at < now - _LONG
+            StripeEvent.state == OwedState.READY,
+            StripeEvent.received_at < now - _LONG,
+            # One of long ago that is to be handled once more has only begun to wait.
+            sa.or_(StripeEvent.attempts > 0, StripeEvent.run_at < now - _LONG),
         ),
     )
     unsent = _count(

@@ -28,6 +28,7 @@ from emails.transports import connect
 from webhooks import dispatch, router, signature
 
 _PATIENCE: Final = 5.0
+_WRITTEN: Final = "Checkout Sessions, Customer portal, Refunds and Subscriptions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,9 @@ def stripe_answers(settings: Settings) -> Iterator[Finding]:
     if refused:
         says = f"our key may not read {', '.join(refused)}; let it, in Stripe under API keys"
         yield Finding("Stripe", fine=False, says=says)
+    if settings.stripe_key.get_secret_value().startswith("rk_"):
+        says = f"what it may write is seen only by writing; it needs write on {_WRITTEN}"
+        yield Finding("Stripe", fine=True, says=says)
     yield from _webhook(settings, found)
 
 

@@ -14,14 +14,17 @@ import structlog
 from cronsim import CronSim
 from sqlalchemy.orm import Session
 
-from billing import access, rate_limits, reconciliation, sign_in, subscriptions
+from billing import access, rate_limits, reconciliation, sign_in, subscriptions, tasks
 from billing.clock import LONDON
 from billing.context import Context
 from billing.db import changed_one, insert_ignore
+from billing.errors import PASSING, KeyRefusedError
 from billing.models import Schedule
 from billing.reconciliation import rounds
 from billing.reconciliation.verify import verify_daily
 from webhooks import inbox, poll, rotation, silence
+
+_FAILS: Final = "job-fails"
 
 _log = structlog.get_logger(__name__)
 
@@ -91,11 +94,33 @@ def run_due(context: Context, jobs: tuple[Job, ...] = JOBS) -> int:
             mine = _take(session, job, now=context.clock.now())
         if mine:
             ran += 1
-            try:
-                job.run(context)
-            except Exception as error:  # noqa: BLE001  # its next slot will try again
-                _log.error("job failed", job=job.name, exc_info=error)
+            _run(context, job)
     return ran
+
+
+def _run(context: Context, job: Job) -> None:
+    """Run one job. What fails is tried again in its next slot, and told where it will not pass."""
+    try:
+        job.run(context)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the others run
+        _log.error("job failed", job=job.name, exc_info=error)
+        if isinstance(error, PASSING) and not isinstance(error, KeyRefusedError):
+            return
+        says = str(error) if isinstance(error, KeyRefusedError) else type(error).__name__
+        detail = (
+            f"What the worker does under the name {job.name} fails ({says}), and is tried again"
+            " each time it is due. `billing doctor` says what it can; the log has the rest."
+        )
+        with context.db.unit_of_work() as session:
+            tasks.raise_again(
+                session, _FAILS, subject=job.name, detail=detail, now=context.clock.now()
+            )
+        return
+    with context.db.reading() as session:
+        failed = tasks.is_open(session, _FAILS, subject=job.name)
+    if failed:
+        with context.db.unit_of_work() as session:
+            tasks.settle_tasks(session, _FAILS, subject=job.name, now=context.clock.now())
 
 
 def slot_after(job: Job, now: datetime) -> datetime:

@@ -23,7 +23,7 @@ from webhooks import dispatch, event
 from webhooks.record import record, subject_in
 
 _REACHED: Final = "events"  # the newest event we have read, in Stripe's time: ours may be wrong
-_ASKED: Final = "events-asked"  # when the list was last read to its end, in our time
+LIST_READ: Final = "events-asked"  # when the list was last read to its end, in our time
 _OVERLAP: Final = timedelta(minutes=15)  # Stripe's list may be a little behind itself
 _ON_ITS_WAY: Final = timedelta(minutes=2)
 LISTED_FOR: Final = timedelta(days=30)  # Source: https://docs.stripe.com/api/events
@@ -44,7 +44,7 @@ def poll_events(context: Context) -> int:
         return 0
     now = context.clock.now()
     with context.db.reading() as session:
-        reached, asked = session.get(Cursor, _REACHED), session.get(Cursor, _ASKED)
+        reached, asked = session.get(Cursor, _REACHED), session.get(Cursor, LIST_READ)
     if asked is not None and now - asked.at > LISTED_FOR:
         _make_up_for_what_is_lost(context, asked.at, now)
     since = reached.at - _OVERLAP if reached else None
@@ -57,7 +57,7 @@ def poll_events(context: Context) -> int:
             )
         newest = max([one.created for one in page] + ([newest] if newest else []), default=None)
     with context.db.unit_of_work() as session:
-        session.merge(Cursor(name=_ASKED, at=now))
+        session.merge(Cursor(name=LIST_READ, at=now))
         if newest is not None and (reached is None or newest > reached.at):
             session.merge(Cursor(name=_REACHED, at=newest))
     if missed:
@@ -102,13 +102,16 @@ def _keep(context: Context, session: Session, listed: Listed, *, now: datetime) 
 
 
 def _make_up_for_what_is_lost(context: Context, since: datetime, now: datetime) -> None:
-    """Tell everybody that events are lost for good, and have everything compared instead."""
-    _log.error("events lost", since=since.isoformat())
+    """Tell everybody that events are lost for good, and have everything compared instead; once."""
+    subject = f"events:{since.date().isoformat()}"
     with context.db.unit_of_work() as session:
+        if tasks.was_raised(session, "long-gap", subject=subject):
+            return  # the list still cannot be read to its end; comparing again would not help
+        _log.error("events lost", since=since.isoformat())
         tasks.raise_task(
             session,
             "long-gap",
-            subject=f"events:{since.date().isoformat()}",
+            subject=subject,
             detail=f"Stripe's list of events was last read on {since:%d %B %Y} and goes back thirty"
             " days: what was said before that is lost. Everything is compared with Stripe instead.",
             now=now,

@@ -24,11 +24,13 @@ from billing.models import (
     Subscription,
     SubscriptionStatus,
 )
+from webhooks.poll import LIST_READ
 
 _MORNING: Final = time(8)
 _NIGHT: Final = time(22)
 _LIVE: Final = tuple(status for status in SubscriptionStatus if status.live)
 _SILENT: Final = "silence"  # since when nobody had spoken, when it was last too long
+_LATELY: Final = timedelta(hours=1)
 _LONG_AGO: Final = timedelta(days=14)  # as far as hours are counted
 
 _log = structlog.get_logger(__name__)
@@ -95,13 +97,21 @@ def _alarm(context: Context, since: datetime, *, found: int, now: datetime) -> N
     _log.error("no webhook comes", since=since.isoformat(), found_in_the_list=found)
     last = since.astimezone(LONDON)
     with context.db.unit_of_work() as session:
+        read = session.get(Cursor, LIST_READ)
+        is_read = read is not None and now - read.at < _LATELY
         tasks.raise_task(
             session,
             "no-webhook-comes",
             subject=accounting_day(now).isoformat(),
             detail=f"No webhook has come from Stripe since {last:%-d %B %Y, %H:%M}, though there"
-            " are subscriptions or open checkouts. In Stripe's own list of events, which we read"
-            f" every few minutes, we found {found} meanwhile. Run `billing doctor`: it says"
-            " whether Stripe still has our address, and what is wrong with it.",
+            " are subscriptions or open checkouts. "
+            + (
+                "In Stripe's own list of events, which we read every few minutes, we found"
+                f" {found} meanwhile."
+                if is_read
+                else "Stripe's own list of events could not be read either."
+            )
+            + " Run `billing doctor`: it says whether Stripe still has our address, and what is"
+            " wrong with it.",
             now=now,
         )

@@ -117,12 +117,12 @@ def _tie(
             record_movement(session, movement, payment=payment, now=now)
     ids = [movement.id for movement in (*theirs.movements[:1], *contents)]
     for some in _portions(ids):
-        session.execute(
-            sa.update(BalanceTransaction)
-            .where(BalanceTransaction.stripe_balance_transaction_id.in_(some))
-            .values(payout_id=theirs.id)
-            .execution_options(synchronize_session=False)
+        untied = sa.select(BalanceTransaction).where(
+            BalanceTransaction.stripe_balance_transaction_id.in_(some),
+            BalanceTransaction.payout_id != theirs.id,
         )
+        for movement_of_ours in session.scalars(untied):  # row by row: a rehearsal must see it
+            movement_of_ours.payout_id = theirs.id
     ours.residual = theirs.amount - sum(movement.net for movement in contents)
     ours.tied_at = ours.tied_at or now
     if ours.residual == 0:

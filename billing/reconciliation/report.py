@@ -37,13 +37,15 @@ class Report:
 
     Attributes:
         compared: how many objects of each kind.
-        left: how many were left to their webhook, or to whoever was looking at them.
+        full: whether all there ever was is compared.
+        left: how many had changed, or were told of, only just now: on their way, and no drift yet.
         failed: objects that could not be looked at, each with its reason.
         stopped: why the walk did not come to its end; '' where it did.
         waiting_for: how many readers a repair would have touched, where that is for a person to
             agree to; 0 where nothing waits.
     """
 
+    full: bool = False
     compared: dict[str, int] = field(default_factory=dict)
     drifts: list[Drift] = field(default_factory=list)
     left: int = 0
@@ -58,7 +60,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 where we agree with Stripe, 1 where we did not, 2 where we could not look at all."""
+        """0 where we agree with Stripe, 1 where we did not, 2 where not all could be looked at."""
         if self.stopped or self.failed:
             return 2
         return 1 if self.drifts else 0
@@ -89,18 +91,23 @@ class Report:
                 for each in drift.as_found()
             ]
         if self.left:
-            lines.append(f"{self.left} left: they changed just now, or somebody is looking at them")
+            lines.append(f"{self.left} left: they changed just now, and are on their way")
         lines += [f"{each}: could not be looked at: {why}" for each, why in self.failed.items()]
         if self.waiting_for:
             what = "NO MORE" if any(drift.repaired for drift in self.drifts) else "NOTHING"
             lines.append(
                 f"{what} was repaired: it would change the access or the mail of"
-                f" {counted(self.waiting_for, 'reader')}. If that is right, run `billing reconcile"
-                f" --most-readers {self.waiting_for}`."
+                f" {counted(self.waiting_for, 'reader')}. If that is right, run `{self.cure}`."
             )
         if self.stopped:
             lines.append(f"STOPPED: {self.stopped}")
         return [*lines, self._verdict()]
+
+    @property
+    def cure(self) -> str:
+        """The command that repairs what waits for a person."""
+        full = " --full" if self.full else ""
+        return f"billing reconcile{full} --most-readers {self.waiting_for}"
 
     def _verdict(self) -> str:
         if not self.drifts:

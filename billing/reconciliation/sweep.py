@@ -18,6 +18,7 @@ from billing.context import Context
 from billing.errors import BusyError, StaleReadError, StripeRefusedError, StripeUnavailableError
 from billing.models import Feed, OwedState, Repair, StripeEvent
 from billing.reconciliation.compare import (
+    BEGINNING,
     SIDES,
     UNTOLD,
     Side,
@@ -33,6 +34,7 @@ from billing.stripe_gateway.told import Key
 from billing.words import counted
 
 _YOUNG: Final = timedelta(minutes=2)  # what Stripe has only just said is left to its webhook
+_ON_ITS_WAY: Final = timedelta(minutes=10)  # an event that waits here for longer excuses nothing
 _ENOUGH: Final = 5  # failures in a row: it is not this or that object, Stripe does not answer
 _LOCKED: Final = (BusyError, StaleReadError, sa.exc.OperationalError)
 
@@ -78,7 +80,7 @@ def sweep(
 
 def _found(context: Context, since: datetime | None, patience: float) -> Report:
     """Compare, and read once more what seems to differ; change nothing."""
-    report = Report()
+    report = Report(full=since is not None and since <= BEGINNING)
     try:
         if is_strange(context):
             report.stopped = "this database is new and the account is not: run `billing adopt`"
@@ -155,7 +157,7 @@ class _Tries:
         self._silent = 0
 
     def of(self, subject: str, look: Callable[[], Found]) -> Found | None:
-        """Try one look; None where it failed, or was left to somebody else.
+        """Try one look; None where it failed.
 
         Raises:
             StripeUnavailableError: as often in a row as is enough.
@@ -163,7 +165,7 @@ class _Tries:
         try:
             found = look()
         except _LOCKED:
-            self._report.left += 1
+            self._report.failed[subject] = "somebody else was looking at it"
         except StripeUnavailableError as error:
             self._silent += 1
             self._report.failed[subject] = str(error)
@@ -182,15 +184,15 @@ def _confirm(context: Context, report: Report, drifts: list[tuple[Side, Drift]])
     """Keep of what seemed to differ what still does, read afresh; the lists may be old by now."""
     if not drifts:
         return
-    since = context.clock.now() - _YOUNG
-    young = "".join(walk.events_since(context.gateway, since=since))
+    now = context.clock.now()
+    young = "".join(walk.events_since(context.gateway, since=now - _YOUNG))
     tries = _Tries(report)
     told_of: set[Difference] = set()
     known: _Known = {}
     for side, drift in drifts:
         subject = f"{side.kind}:{drift.object_id}"
         with context.db.reading() as session:
-            owed = _owed(session, subject)
+            owed = _owed(session, subject, since=now - _ON_ITS_WAY)
         if owed or drift.object_id in young:
             report.left += 1
             continue
@@ -208,10 +210,12 @@ def _afresh(context: Context, side: Side, drift: Drift, known: _Known) -> Found:
     return differences(context, side, drift.object_id, theirs, known=known)
 
 
-def _owed(session: Session, subject: str) -> bool:
-    """Tell whether an event that speaks of it waits here to be worked off."""
+def _owed(session: Session, subject: str, *, since: datetime) -> bool:
+    """Tell whether an event that speaks of it has come just now, and waits to be worked off."""
     waits = sa.select(StripeEvent.id).where(
-        StripeEvent.subject == subject, StripeEvent.state.in_((OwedState.READY, OwedState.RUNNING))
+        StripeEvent.subject == subject,
+        StripeEvent.state.in_((OwedState.READY, OwedState.RUNNING)),
+        StripeEvent.received_at >= since,
     )
     return session.scalar(waits.limit(1)) is not None
 
@@ -267,7 +271,6 @@ def _ask_staff(context: Context, report: Report) -> None:
             detail=f"We differ from Stripe in {counted(differ, 'object')}, and putting that right"
             f" would change the access or the mail of {counted(report.waiting_for, 'reader')}. None"
             " of it was done."
-            f" Look at `billing reconcile --dry-run`; if it is right, run `billing reconcile"
-            f" --most-readers {report.waiting_for}`.",
+            f" Look at it with `--dry-run`; if it is right, run `{report.cure}`.",
             now=now,
         )

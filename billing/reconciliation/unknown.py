@@ -9,12 +9,15 @@ import structlog
 from billing import checkout, payments, subscriptions, tasks
 from billing.clock import accounting_day, in_words
 from billing.context import Context
-from billing.errors import PASSING, BillingError
+from billing.errors import PASSING, BillingError, KeyRefusedError
 from billing.models import Command, Task
 from billing.stripe_gateway import commands
+from billing.words import counted
 
 _MOST: Final = 50
-_PROMISED: Final = ("refund.", "subscription.")
+_PROMISED: Final = ("refund.", "subscription.", "method.")
+_TOO_LONG: Final = timedelta(hours=6)
+_WAIT: Final = "commands-wait"
 _LOOKED_BACK: Final = timedelta(days=60)
 
 _log = structlog.get_logger(__name__)
@@ -30,12 +33,16 @@ def finish_commands(context: Context) -> int:
         waiting = commands.due(session, now=context.clock.now(), most=_MOST)
     finished = sum(_finished(context, command) for command in waiting)
     _tell_of_what_came_to_nothing(context)
+    _tell_of_what_waits(context)
     return finished
 
 
 def _finished(context: Context, command: Command) -> bool:
     try:
         _finish(context, command)
+    except KeyRefusedError as error:
+        _ask_to_let_us(context, command, error)
+        return False
     except PASSING:
         return False
     except BillingError as over:  # Stripe said no, or it never happened: that is an outcome too
@@ -68,6 +75,45 @@ def _tell_of_what_came_to_nothing(context: Context) -> None:
                 " for it again.",
                 now=now,
             )
+
+
+def _tell_of_what_waits(context: Context) -> None:
+    """Ask the staff about what was decided and waits for ever; stop asking once nothing does."""
+    now = context.clock.now()
+    with context.db.reading() as session:
+        waiting = commands.old(session, before=now - _TOO_LONG)
+        asked = tasks.is_open(session, _WAIT, subject="commands")
+    if not waiting and not asked:
+        return
+    with context.db.unit_of_work() as session:
+        if not waiting:
+            tasks.settle_tasks(session, _WAIT, subject="commands", now=now)
+            return
+        first = waiting[0]
+        tasks.raise_again(
+            session,
+            _WAIT,
+            subject="commands",
+            detail=f"{counted(len(waiting), 'thing')} we asked of Stripe more than"
+            f" {_TOO_LONG // timedelta(hours=1)} hours ago may or may not have happened, first"
+            f" {first.kind} for {first.subject}: {first.last_error or 'never tried'}."
+            " `billing doctor` says what is wrong; what is still wanted is then done by itself.",
+            now=now,
+        )
+
+
+def _ask_to_let_us(context: Context, command: Command, error: KeyRefusedError) -> None:
+    now = context.clock.now()
+    with context.db.unit_of_work() as session:
+        tasks.raise_again(
+            session,
+            "key-refused",
+            subject=command.kind,
+            detail=f"{command.kind} for {command.subject} waits, because Stripe does not let our"
+            f" key do it ({error}). Give the key that right in Stripe's dashboard, under API keys."
+            " What waits is then done by itself.",
+            now=now,
+        )
 
 
 def _finish(context: Context, command: Command) -> None:

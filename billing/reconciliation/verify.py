@@ -96,7 +96,7 @@ def verify(context: Context, *, since: datetime, patience: float = 0) -> Verifie
         patience: seconds to wait before what differs is looked at once more; 0 looks once.
     """
     verified = _look(context, since)
-    if verified.differences and patience:
+    if patience and (verified.differences or verified.mirror.failed):
         time.sleep(patience)
         verified = _look(context, since)
     with context.db.unit_of_work() as session:

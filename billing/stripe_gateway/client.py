@@ -1,6 +1,7 @@
 """One way to ask Stripe anything: pinned version, bounded patience, errors in our own words."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ API_VERSION: Final = "2026-10-28.endive"  # pinned with the SDK in the lock; mov
 APP: Final = "morning-star"  # marks what is ours on an account we may share
 TIMEOUT: Final = 15  # seconds; the SDK's own 80 would outlive our leases
 _RETRIES: Final = 2
+_RIGHT: Final = re.compile(r"\brak_[a-z_]+\b")  # how Stripe names a right of a restricted key
 
 Answer = TypeVar("Answer")
 
@@ -104,7 +106,8 @@ class Gateway:
         except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError) as error:
             raise StripeRefusedError(_in_short(error), missing=_missing(error)) from error
         except (stripe.AuthenticationError, stripe.PermissionError) as error:
-            raise KeyRefusedError(f"the key was refused: {_in_short(error)}") from error
+            lacks = "".join(f", it lacks {right}" for right in _RIGHT.findall(str(error)))
+            raise KeyRefusedError(f"the key was refused: {_in_short(error)}{lacks}") from error
         except stripe.StripeError as error:
             raise StripeUnavailableError(_in_short(error), kept=_kept(error)) from error
 

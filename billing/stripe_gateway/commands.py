@@ -96,6 +96,12 @@ def came_to_nothing(session: Session, *, since: datetime) -> list[Command]:
     return list(session.scalars(found.order_by(Command.created_at)))
 
 
+def old(session: Session, *, before: datetime) -> list[Command]:
+    """Return what was decided before then, and of which nobody knows yet how it went."""
+    found = sa.select(Command).where(Command.state.in_(OPEN), Command.created_at < before)
+    return list(session.scalars(found.order_by(Command.created_at)))
+
+
 def due(session: Session, *, now: datetime, most: int) -> list[Command]:
     """Return commands of which nobody knows how they went, and nobody is waiting any more."""
     # The release before, at work beside this one in an upgrade, writes no next time.
@@ -158,7 +164,8 @@ def _take(db: Database, command_id: UUID, *, now: datetime) -> Command:
         command = session.get_one(Command, command_id)
         if command.state is CommandState.ABANDONED:
             raise StripeRefusedError("this was given up: it never happened at Stripe")
-        command.attempts += 1
+        gone = command.next_try_at is not None and command.next_try_at <= now
+        command.attempts = max(command.attempts, gone) + 1  # who decided it died before a try
         wait = min(_FIRST_WAIT * 2 ** min(command.attempts, 10), _LONGEST_WAIT)
         command.next_try_at = now + wait
         return command

@@ -1,7 +1,8 @@
 """What a subscription consists of, and what it comes to: every item, however many, less discounts.
 
-Prices and quantities stand on the items, discounts on the subscription and on the items; the sum
-is what the next invoice will ask for, as far as anybody can know it today.
+Prices and quantities stand on the items, discounts on the subscription; the sum is what the next
+invoice will ask for, as far as anybody can know it today. What the dashboard alone can give, a
+discount on one item of several, is not taken off: the sum is then too high, and never too low.
 """
 
 from collections.abc import Iterable

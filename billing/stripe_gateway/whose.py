@@ -15,12 +15,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from billing.db import Database, take_turns
-from billing.errors import KeyRefusedError, StripeUnavailableError
+from billing.errors import KeyRefusedError, StripeRefusedError, StripeUnavailableError
 from billing.models import Cursor
 from billing.stripe_gateway import read_money
 from billing.stripe_gateway.client import Gateway
 
 _MARK: Final = "account "
+_NONE: Final = "none"  # what Stripe has no list of is asked for by an id that there is not
 
 
 class OtherAccountError(StripeUnavailableError):
@@ -43,10 +44,10 @@ def account_of(gateway: Gateway) -> str:
 
 
 def not_let(gateway: Gateway) -> list[str]:
-    """Return which of the lists we read a restricted key may not read, by Stripe's names.
+    """Return what of all we read a restricted key may not read, by Stripe's names.
 
     Raises:
-        StripeUnavailableError: Stripe did not answer.
+        StripeUnavailableError, StripeRefusedError: Stripe did not answer as it should.
 
     Source: https://docs.stripe.com/keys/restricted-api-keys
     """
@@ -55,15 +56,22 @@ def not_let(gateway: Gateway) -> list[str]:
         "balance transactions": v1.balance_transactions.list,
         "charges": v1.charges.list,
         "checkout sessions": v1.checkout.sessions.list,
+        "credit notes": v1.credit_notes.list,
         "customers": v1.customers.list,
         "disputes": v1.disputes.list,
+        "early fraud warnings": v1.radar.early_fraud_warnings.list,
         "events": v1.events.list,
+        "invoice payments": v1.invoice_payments.list,
         "invoices": v1.invoices.list,
+        "mandates": lambda _limit: v1.mandates.retrieve(_NONE),
         "payment intents": v1.payment_intents.list,
+        "payment methods": lambda _limit: v1.payment_methods.retrieve(_NONE),
         "payouts": v1.payouts.list,
         "prices": v1.prices.list,
         "products": v1.products.list,
         "refunds": v1.refunds.list,
+        "reviews": v1.reviews.list,
+        "subscription items": lambda _limit: v1.subscription_items.list({"subscription": _NONE}),
         "subscriptions": v1.subscriptions.list,
     }
     refused = []
@@ -72,6 +80,9 @@ def not_let(gateway: Gateway) -> list[str]:
             gateway.ask(partial(ask, {"limit": 1}))
         except KeyRefusedError:
             refused.append(name)
+        except StripeRefusedError as error:
+            if not error.missing:
+                raise
     return refused
 
 

@@ -5,9 +5,10 @@ from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import Session
 
-from billing import payments
+from billing import payments, tasks
 from billing.context import Context
 from billing.errors import PASSING
 from billing.models import Subscription
@@ -16,6 +17,8 @@ from billing.stripe_gateway import read_billing
 from billing.stripe_gateway.types import StripeSubscription
 from billing.subscriptions.apply import apply, end_gone
 from billing.subscriptions.remind import due_for_a_reminder
+
+_log = structlog.get_logger(__name__)
 
 
 def look_again(
@@ -81,7 +84,24 @@ def remind_of_renewals(context: Context) -> int:
             look_again(context, stripe_subscription_id)
         except PASSING:
             missed += 1
+        except Exception as error:  # noqa: BLE001  # one that is broken keeps no other from its mail
+            missed += 1
+            _ask_about_reminder(context, stripe_subscription_id, error)
     return missed
+
+
+def _ask_about_reminder(context: Context, stripe_subscription_id: str, error: Exception) -> None:
+    _log.error("could not remind", subscription=stripe_subscription_id, exc_info=error)
+    with context.db.unit_of_work() as session:
+        tasks.raise_again(
+            session,
+            "reminder-missed",
+            subject=stripe_subscription_id,
+            detail=f"{stripe_subscription_id} renews within a fortnight, and its reader could not"
+            f" be told ({type(error).__name__}). It is tried again each morning; the law wants"
+            " them told three days before, so look at it, or write to them yourself.",
+            now=context.clock.now(),
+        )
 
 
 def known(context: Context, stripe_subscription_id: str) -> bool:

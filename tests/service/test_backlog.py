@@ -27,11 +27,13 @@ def test_it_says_what_is_stuck_and_when_nobody_works(context: Context) -> None:
         "received_at": now - timedelta(hours=1),
         "headers": {},
         "body": b"{}",
-        "run_at": now,
+        "run_at": now - timedelta(hours=1),
     }
     with context.db.unit_of_work() as session:
         session.add(StripeEvent(event_id="evt_1", state=OwedState.PARKED, **old))
         session.add(StripeEvent(event_id="evt_2", state=OwedState.READY, **old))
+        replayed = {**old, "run_at": now, "received_at": now - timedelta(days=90)}
+        session.add(StripeEvent(event_id="evt_3", state=OwedState.READY, **replayed))
         session.add(Heartbeat(name="here", at=datetime.now(UTC) - timedelta(minutes=5)))
         commands.decide(session, "x.y", subject="z", params={}, now=now - timedelta(hours=1))
 

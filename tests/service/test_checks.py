@@ -28,17 +28,18 @@ def register(context: Context, stripe: LocalStripe, **changed: Any) -> str:
 
 def test_what_a_restricted_key_may_not_read_is_named(context: Context, stripe: LocalStripe) -> None:
     register(context, stripe)
-    for path in ("/v1/payouts", "/v1/refunds"):
+    for path in ("/v1/payouts", "/v1/refunds", "/v1/mandates/", "/v1/subscription_items"):
         not_let = {"kind": "error", "status": 403, "path_prefix": path}
         stripe.control("fail_next", method="GET", **not_let)
 
     found = says(checks.stripe_answers(context.settings))
 
+    lacking = ("mandates", "payouts", "refunds", "subscription items")
     assert found[0] == ("Stripe", True, "takes our key, in test mode")
     assert found[1] == (
         "Stripe",
         False,
-        "our key may not read payouts, refunds; let it, in Stripe under API keys",
+        f"our key may not read {', '.join(lacking)}; let it, in Stripe under API keys",
     )
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from billing import tasks
 from billing.clock import Clock
 from billing.context import Context
+from billing.errors import KeyRefusedError, StripeUnavailableError
 from billing.models import Schedule
 from service.schedule import JOBS, Job, run_due, slot_after
 from tests.webhooks.conftest import quiet
@@ -142,3 +144,37 @@ def test_every_job_we_have_knows_its_next_slot_and_runs(moved: Moved) -> None:
 
     for job in JOBS[3:]:  # the first three ask Stripe
         job.run(moved.context)
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        (KeyRefusedError("the key was refused: it lacks rak_charge_read"), 1),
+        (StripeUnavailableError("no answer"), 0),
+        (ZeroDivisionError(), 1),
+    ],
+)
+def test_a_job_that_fails_is_asked_about_where_it_will_not_pass_and_no_more_once_it_works(
+    moved: Moved, error: Exception, asked: int
+) -> None:
+    fails = [error, error, None]
+
+    def run(_context: Context) -> None:
+        if (why := fails.pop(0)) is not None:
+            raise why
+
+    job = Job("counted", "* * * * *", run)
+    run_due(moved.context, (job,))
+    for minute in (1, 2):
+        moved.to(minutes=minute)
+        assert run_due(moved.context, (job,)) == 1
+
+    with moved.context.db.reading() as session:
+        waiting = tasks.open_tasks(session)
+    assert [(task.kind, task.subject) for task in waiting] == [("job-fails", "counted")] * asked
+    if isinstance(error, KeyRefusedError):
+        assert "rak_charge_read" in waiting[0].detail
+    moved.to(minutes=3)
+    run_due(moved.context, (job,))
+    with moved.context.db.reading() as session:
+        assert tasks.open_tasks(session) == []

@@ -14,11 +14,13 @@ from billing.models import (
     Checkout,
     CheckoutKind,
     CheckoutStatus,
+    Cursor,
     Feed,
     OwedState,
     StripeEvent,
     Task,
 )
+from webhooks.poll import LIST_READ
 from webhooks.silence import daytime_between, listen
 
 TEN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)  # a Monday; London is UTC in November
@@ -93,6 +95,8 @@ def test_six_silent_hours_by_day_are_told_once_a_day_with_what_the_list_says(
     listen(at(TEN + timedelta(hours=6, minutes=5)))
     assert alarms(context) == []  # once may be an outage of ours
 
+    with context.db.unit_of_work() as session:
+        session.merge(Cursor(name=LIST_READ, at=TEN + timedelta(hours=6)))
     for minutes in (35, 65):
         listen(at(TEN + timedelta(hours=6, minutes=minutes)))
 
@@ -103,6 +107,20 @@ def test_six_silent_hours_by_day_are_told_once_a_day_with_what_the_list_says(
     assert "we found 1 meanwhile" in detail
     listen(at(TEN + timedelta(days=1)))
     assert alarms(context) == ["2026-11-23", "2026-11-24"]
+
+
+def test_an_alarm_while_the_list_cannot_be_read_says_so_and_counts_nothing_in_it(at: At) -> None:
+    context = at(TEN)
+    an_open_checkout(context, TEN - timedelta(days=1))
+    an_event(context, TEN)
+
+    for minutes in (5, 35):
+        listen(at(TEN + timedelta(hours=6, minutes=minutes)))
+
+    with context.db.reading() as session:
+        detail = session.scalars(sa.select(Task.detail)).one()
+    assert "Stripe's own list of events could not be read either." in detail
+    assert "meanwhile" not in detail
 
 
 def test_a_webhook_ends_the_silence(at: At) -> None:

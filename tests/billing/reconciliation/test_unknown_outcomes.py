@@ -356,3 +356,78 @@ def test_what_stripe_refuses_is_over(context: Context, stripe: LocalStripe) -> N
     assert commands(context)[-1] is CommandState.REFUSED
     stripe.advance(seconds=3600)
     assert finish_commands(context) == 0
+
+
+def test_what_nobody_lived_to_ask_is_told_to_the_staff_when_it_comes_to_nothing(
+    context: Context, stripe: LocalStripe
+) -> None:
+    intent = gift(context, stripe)
+    now = context.clock.now()
+    params = {"payment_intent": intent, "amount": 99_00}  # more than there is
+    with context.db.unit_of_work() as session:
+        decide(session, "refund.create", subject=intent, params=params, now=now)
+
+    stripe.advance(seconds=300)
+    finish_commands(context)
+
+    assert commands(context)[-1] is CommandState.REFUSED
+    assert [task.kind for task in tasks(context)] == ["refund-not-done"]
+
+
+def test_a_new_card_that_was_chosen_and_never_used_is_told_to_the_staff(
+    context: Context, stripe: LocalStripe
+) -> None:
+    subscriber(context, stripe)
+    theirs = stripe.client.v1.subscriptions.list().data[0].id
+    params = {"default_payment_method": "pm_of_nobody"}
+    with context.db.unit_of_work() as session:
+        decide(
+            session,
+            "method.pay_from",
+            subject=f"{theirs}:method",
+            params=params,
+            now=context.clock.now(),
+        )
+
+    stripe.advance(seconds=300)
+    finish_commands(context)
+
+    assert [task.kind for task in tasks(context)] == ["method-not-done"]
+
+
+def test_what_waits_for_hours_is_asked_about_and_no_more_once_it_is_done(
+    context: Context, stripe: LocalStripe
+) -> None:
+    intent = gift(context, stripe)
+    lose_answers(stripe, after_effect=True)
+    with pytest.raises(StripeUnavailableError):
+        payments.refund(context, intent, amount=None, actor="staff:1", reason="asked")
+    stripe.advance(seconds=7 * 3600)
+    lose_answers(stripe, after_effect=False)
+
+    finish_commands(context)
+
+    (asked,) = tasks(context)
+    assert (asked.kind, asked.closed_at) == ("commands-wait", None)
+    assert f"first refund.create for {intent}" in asked.detail
+    stripe.control("fail_next/clear")
+    stripe.advance(seconds=2 * 3600)
+    finish_commands(context)
+    (seen_to,) = tasks(context)
+    assert seen_to.closed_at is not None
+
+
+def test_a_right_our_key_lacks_for_what_was_decided_is_told_at_once(
+    context: Context, stripe: LocalStripe
+) -> None:
+    intent = gift(context, stripe)
+    lose_answers(stripe, after_effect=False)
+    with pytest.raises(StripeUnavailableError):
+        payments.refund(context, intent, amount=None, actor="staff:1", reason="asked")
+    stripe.advance(seconds=300)
+    stripe.control("fail_next", kind="error", status=403, method="POST", times=EVERY_TRY)
+
+    finish_commands(context)
+
+    (asked,) = tasks(context)
+    assert (asked.kind, asked.subject) == ("key-refused", "refund.create")

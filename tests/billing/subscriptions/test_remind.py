@@ -18,6 +18,7 @@ from tests.support.subscriber import (
     mails,
     mirror,
     subscribe,
+    tasks,
 )
 
 
@@ -94,3 +95,21 @@ def test_whoever_was_forgiven_a_year_is_reminded_of_the_next(
     subscriptions.remind_of_renewals(context)
 
     assert mail(context, "renewal_coming")["renews_on"] == runs_until.date().isoformat()
+
+
+def test_one_that_cannot_be_looked_at_keeps_no_other_from_its_reminder_and_is_asked_about(
+    context: Context, stripe: LocalStripe
+) -> None:
+    first, second = (subscribe(context, stripe, price=YEARLY) for _ in range(2))
+    go_to(stripe, context, days_before=7)
+    broken = min(first.stripe_subscription_id, second.stripe_subscription_id)
+    whole = stripe.client.v1.subscriptions.retrieve(broken).start_date
+    stripe.rewrite(broken, start_date=None)  # a shape nobody has seen
+
+    assert subscriptions.remind_of_renewals(context) == 1
+
+    assert mails(context).count("renewal_coming") == 1
+    assert tasks(context) == ["reminder-missed"]
+    stripe.rewrite(broken, start_date=whole)
+    assert subscriptions.remind_of_renewals(context) == 0
+    assert mails(context).count("renewal_coming") == 2
