@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from billing.clock import Clock
 from billing.context import Context
-from billing.errors import StripeUnavailableError
+from billing.errors import KeyRefusedError, StripeUnavailableError
 from billing.models import Cursor, Donation, Feed, OwedState, Repair, StripeEvent, Task
 from billing.reconciliation import rounds
 from billing.stripe_gateway import events as listing
@@ -179,6 +179,21 @@ def test_after_a_gap_longer_than_stripe_lists_events_everything_is_compared_and_
         assert Feed.SWEEP in session.scalars(sa.select(Repair.feed)).all()
     assert "what was said before that is lost" in task.detail
     assert [one["log_level"] for one in logs if one["event"] == "events lost"] == ["error"]
+
+
+def test_a_gap_is_made_up_for_once_though_the_list_cannot_be_read_for_longer(
+    context: Context, stripe: LocalStripe
+) -> None:
+    poll_events(context)
+    stripe.advance(days=LISTED_FOR.days + 1)
+    compared = []
+    for _ in range(3):
+        stripe.control("fail_next", method="GET", status=403, path_prefix="/v1/events", times=1)
+        with pytest.raises(KeyRefusedError):
+            poll_events(context)
+        compared.append(rounds.make_up_for_a_gap(context) is not None)
+
+    assert compared == [True, False, False]
 
 
 def test_a_comparison_that_stripe_breaks_off_is_begun_again(

@@ -285,3 +285,24 @@ def give(context: Context) -> checkout.Started:
         shown={},
         caller="192.0.2.1",
     )
+
+
+def test_the_end_of_an_older_mandate_heard_again_changes_nothing_and_is_mailed_to_nobody(
+    by_debit: Context, stripe: LocalStripe
+) -> None:
+    started = agree(by_debit, stripe, PAYS)
+    stripe.advance(days=14)
+    settle_again(by_debit, started)
+    look(by_debit)
+    newer = {"mandate_id": "mandate_newer", "mandate_status": "inactive"}
+    with by_debit.db.unit_of_work() as session:
+        older = session.scalars(sa.select(PaymentMethod.mandate_id)).one()
+        session.execute(sa.update(PaymentMethod).values(**newer))
+    stripe.control(f"mandates/{older}/cancel")
+    told = mails(by_debit)
+
+    payments.look_at_mandate(by_debit, older)
+
+    assert mails(by_debit) == told
+    with by_debit.db.reading() as session:
+        assert session.scalars(sa.select(PaymentMethod.mandate_id)).one() == "mandate_newer"

@@ -22,12 +22,14 @@ from billing.models import (
     EntitlementSource,
     Feed,
     Interval,
+    ObjectLease,
     OutboxMessage,
     Payment,
     PaymentStatus,
     Reader,
     Refund,
     Repair,
+    StripeEvent,
     Subscription,
     SubscriptionStatus,
     Task,
@@ -37,6 +39,7 @@ from billing.reconciliation import rehearsal
 from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.rounds import nightly
 from billing.reconciliation.sweep import sweep
+from billing.reconciliation.verify import verify
 from billing.stripe_gateway import whose
 from billing.stripe_gateway.client import Gateway
 from billing.stripe_gateway.told import Key, tell
@@ -202,6 +205,72 @@ def test_what_stripe_has_only_just_said_is_left_to_its_webhook(
     assert (young.drifts, young.left > 0, young.exit_code) == ([], True, 0)
     stripe.advance(seconds=700)
     assert sweep(context, since=BEGINNING).drifts != []
+
+
+@pytest.mark.parametrize(("minutes", "excused"), [(1, True), (11, False)])
+def test_an_event_that_waits_here_excuses_a_difference_for_a_while_and_no_longer(
+    context: Context, stripe: LocalStripe, *, minutes: int, excused: bool
+) -> None:
+    theirs = subscribe(context, stripe)
+    settle_all(context, stripe)
+    stripe.client.v1.subscriptions.update(theirs, {"cancel_at_period_end": True})
+    stripe.advance(seconds=700)
+    now = context.clock.now()
+    with context.db.unit_of_work() as session:  # and no worker takes it up
+        session.add(
+            StripeEvent(
+                event_id="evt_waits",
+                type="customer.subscription.updated",
+                livemode=False,
+                created_at=now,
+                received_at=now - timedelta(minutes=minutes),
+                headers={},
+                body=b"{}",
+                run_at=now,
+                subject=f"subscription:{theirs}",
+            )
+        )
+
+    found = verify(context, since=BEGINNING)
+
+    seen = [drift.object_id for drift in found.mirror.drifts]
+    assert (seen, found.mirror.left, found.exit_code) == (
+        ([], 1, 0) if excused else ([theirs], 0, 1)
+    )
+
+
+def test_what_somebody_else_holds_was_not_compared_and_is_not_called_agreed(
+    context: Context, stripe: LocalStripe
+) -> None:
+    theirs = subscribe(context, stripe)
+    settle_all(context, stripe)
+    until = context.clock.now() + timedelta(seconds=50)
+    with context.db.unit_of_work() as session:
+        held = sa.update(ObjectLease).where(ObjectLease.object_id == theirs)
+        session.execute(held.values(leased_until=until))
+
+    found = verify(context, since=BEGINNING)
+
+    assert found.mirror.failed == {f"subscription:{theirs}": "somebody else was looking at it"}
+    assert found.exit_code == 2
+    assert found.lines[-1].endswith("NOT ALL WAS COMPARED; NO DIFFERENCE IN WHAT WAS SEEN")
+
+
+def test_what_waits_for_a_person_is_repaired_by_the_command_that_is_named(
+    context: Context, stripe: LocalStripe
+) -> None:
+    subscribe(context, stripe)
+    stripe.advance(seconds=700)
+
+    every, some = (
+        sweep(context, since=since, most_readers=0) for since in (BEGINNING, context.clock.now())
+    )
+
+    with context.db.reading() as session:
+        (detail,) = session.scalars(sa.select(Task.detail).where(Task.kind == "too-many-repairs"))
+    assert "run `billing reconcile --full --most-readers 1`" in detail
+    assert every.cure == "billing reconcile --full --most-readers 1"
+    assert some.cure == "billing reconcile --most-readers 1"
 
 
 def test_a_row_of_ours_that_stripe_does_not_have_ends_and_stays_ended(

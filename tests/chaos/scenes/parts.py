@@ -27,6 +27,7 @@ Row = TypeVar("Row", OutboxMessage, ReaderLook, StripeEvent)
 GOOD, FAILS_LATER, DECLINED = "4242424242424242", "4000000000000341", "4000000000000002"
 DISPUTED, BANK = "4000000000000259", "00012345"
 MONTHLY, CONCESSION = "digital-month-standard", "digital-month-concession"
+YEARLY = "digital-year-standard"
 DAY = 24 * 3600
 EVERY_TRY = 3  # ours and the SDK's two
 
@@ -66,9 +67,9 @@ def give(world: World, **who: Any) -> checkout.Started:
     )
 
 
-def subscribed(world: World, card: str = GOOD) -> checkout.Started:
+def subscribed(world: World, card: str = GOOD, *, price: str = MONTHLY) -> checkout.Started:
     """Subscribe, pay and come back."""
-    started = subscribe(world)
+    started = subscribe(world, price=price)
     world.stripe.pay(started.url, card)
     come_back(world, started)
     return started
@@ -127,6 +128,11 @@ def lose_answers(world: World, *, after_effect: bool) -> None:
 def stripe_is_down(world: World) -> None:
     """Have Stripe answer no question."""
     world.stripe.control("fail_next", kind="error", method="GET", times=50)
+
+
+def stripe_refuses_our_key(world: World, method: str) -> None:
+    """Have Stripe say to what is asked next that our key may not."""
+    world.stripe.control("fail_next", kind="error", method=method, status=403, times=EVERY_TRY)
 
 
 def stripe_is_well(world: World) -> None:

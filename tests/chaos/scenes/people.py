@@ -131,6 +131,22 @@ def answers_are_lost(world: World) -> None:
     reconciliation.finish_commands(world.context)
 
 
+def an_end_waits_for_hours(world: World) -> None:
+    """Ask for an end: no answer comes, then our key may not, and at last it may."""
+    reader_id, subscription_id = ours.subscriptions(world.context)[0]
+    parts.lose_answers(world, after_effect=False)
+    with contextlib.suppress(StripeUnavailableError):
+        subscriptions.cancel_at_period_end(
+            world.context, reader_id=reader_id, subscription_id=subscription_id
+        )
+    world.stripe.advance(seconds=7 * 3600)
+    parts.stripe_refuses_our_key(world, "POST")
+    reconciliation.finish_commands(world.context)
+    parts.stripe_is_well(world)
+    world.stripe.advance(seconds=2 * 3600)
+    reconciliation.finish_commands(world.context)
+
+
 def somebody_meets_the_wall(world: World) -> None:
     """Ask as a reader who may have paid, and as a visitor; look, in a bad hour too."""
     context = world.context
@@ -188,6 +204,7 @@ SCENES = (
     Scene(a_customer_was_deleted, before=parts.a_subscriber),
     Scene(a_price_was_taken_off_sale),
     Scene(answers_are_lost, before=parts.a_subscriber),
+    Scene(an_end_waits_for_hours, before=parts.a_subscriber),
     Scene(somebody_meets_the_wall, before=parts.a_subscriber),
     Scene(somebody_signs_in),
 )

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from pydantic import SecretStr
 
-from billing import access, reconciliation
+from billing import access, reconciliation, subscriptions
 from billing.context import Context
 from billing.models import EntitlementSource, Feed, OutboxMessage, StripeEvent
 from billing.reconciliation import rounds
@@ -40,6 +40,42 @@ def a_worker_begins(world: World) -> None:
         schedule.run_due(context, schedule.ROUNDS)
         world.stripe.advance(days=1)
     verify(context, since=BEGINNING)
+
+
+def a_job_is_not_let(world: World) -> None:
+    """Do what repeats by a key that may not, and again once it is let."""
+    schedule.run_due(world.context)
+    world.stripe.advance(seconds=120)
+    parts.stripe_refuses_our_key(world, "GET")
+    schedule.run_due(world.context)
+    parts.stripe_is_well(world)
+    world.stripe.advance(seconds=120)
+    schedule.run_due(world.context)
+
+
+def a_renewal_cannot_be_looked_at(world: World) -> None:
+    """Remind of a renewal that is not as Stripe's are, and of it again when it is mended."""
+    theirs = parts.newest(world, "subscription")
+    world.stripe.rewrite(theirs["id"], start_date="long ago")
+    subscriptions.remind_of_renewals(world.context)
+    _mended(world)
+    subscriptions.remind_of_renewals(world.context)
+
+
+def _mended(world: World) -> None:
+    theirs = parts.newest(world, "subscription")
+    world.stripe.rewrite(theirs["id"], start_date=theirs["created"])
+
+
+def _mended_in_the_end(world: World) -> None:
+    _mended(world)
+    as_if_nobody_had_been_killed(world)
+
+
+def _a_year_nearly_over(world: World) -> None:
+    parts.an_open_paper(world)
+    parts.subscribed(world, price=parts.YEARLY)
+    world.stripe.advance(days=358)
 
 
 def everything_is_heard(world: World) -> None:
@@ -216,6 +252,8 @@ SCENES = (
         often=True,
     ),
     Scene(a_worker_begins, before=parts.a_subscriber),
+    Scene(a_job_is_not_let, before=parts.a_subscriber),
+    Scene(a_renewal_cannot_be_looked_at, before=_a_year_nearly_over, end=_mended_in_the_end),
     Scene(events_come_in_a_bad_hour, before=parts.a_subscriber),
     Scene(events_that_are_not_for_us, before=parts.a_giver),
     Scene(nobody_speaks, before=parts.a_subscriber),
