@@ -200,6 +200,7 @@ def _intent(world: World, session: Doc, customer: str | None) -> Doc:
 
     What costs nothing today is set up: the `setup` mode, and a trial.
     """
+    # Source: https://docs.stripe.com/payments/checkout/how-checkout-works
     kind = "payment_intent" if session["amount_total"] else "setup_intent"
     for intent in world.store.children(session["id"], kind):
         return world.change(intent, {"customer": customer})

@@ -174,6 +174,7 @@ def _in_days(world: World, days: int) -> int:
 
 def _withdraw(world: World, dispute: Doc) -> Doc:
     """Take the money and the fee; unless it is lost, from now on there is a day to answer by."""
+    # Source: https://docs.stripe.com/disputes/how-disputes-work#receive-a-dispute
     fee = fees.detail(fees.DISPUTE, dispute["currency"], "Dispute fee")
     dispute = _move(world, dispute, -dispute["amount"], "dispute", [fee])
     if dispute["status"] in _CLOSED:

@@ -96,7 +96,10 @@ def draft(
 
 
 def reckon(world: World, invoice: Doc, *, event: str = "") -> Doc:
-    """Add up a draft anew, after its lines or its discounts have changed."""
+    """Add up a draft anew, after its lines or its discounts have changed.
+
+    Source: https://docs.stripe.com/api/invoices/object
+    """
     return world.change(invoice, _reckoned(world, invoice), event=event)
 
 
@@ -228,6 +231,9 @@ def void(world: World, invoice: Doc) -> Doc:
 
 
 def _ask_no_more(world: World, invoice: Doc) -> None:
+    """Cancel what was to pay an invoice, and its intent, unless a bank is at work on it."""
+    # Source: https://docs.stripe.com/api/invoice-payment/object
+    # Source: https://docs.stripe.com/api/payment_intents/object
     for asked in world.store.find("invoice_payment", {"invoice": invoice["id"], "status": "open"}):
         world.change(asked, {"status": "canceled"} | _reached(world, asked, "canceled_at"))
         intent = world.get("payment_intent", asked["payment"]["payment_intent"])

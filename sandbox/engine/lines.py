@@ -109,7 +109,10 @@ def waiting(world: World, customer: str, subscription: str | None) -> list[Doc]:
 
 
 def take(world: World, invoice: str, waiting: Iterable[Doc]) -> list[Doc]:
-    """Put invoice items on an invoice and return their lines."""
+    """Put invoice items on an invoice and return their lines.
+
+    Source: https://docs.stripe.com/api/invoiceitems/object
+    """
     return [of_invoice_item(world.change(each, {"invoice": invoice})) for each in waiting]
 
 

@@ -78,6 +78,7 @@ def _answer(world: World, ident: str) -> None:
 
 
 def _become(world: World, mandate: Doc, status: str, told: dict[str, Any]) -> None:
+    # Source: https://docs.stripe.com/api/mandates/object
     details = mandate["payment_method_details"]
     changed = {"payment_method_details": details | {_KIND: details[_KIND] | told}}
     world.change(mandate, changed | {"status": status}, event="mandate.updated")

@@ -23,7 +23,10 @@ _CHECKS = {"address_line1_check": None, "address_postal_code_check": None, "cvc_
 
 
 def new_customer(world: World, given: dict[str, Any]) -> Doc:
-    """Create a customer, from the API or by a Checkout page."""
+    """Create a customer, from the API or by a Checkout page.
+
+    Source: https://docs.stripe.com/api/customers/object
+    """
     empty = dict.fromkeys(("address", "currency", "discount", "name", "phone", "test_clock"))
     settings = ("custom_fields", "default_payment_method", "footer", "rendering_options")
     defaults: dict[str, Any] = {

@@ -30,6 +30,8 @@ def close(world: World, doc: Doc, reason: str = "approved") -> Doc:
 
     Raises:
         StripeError: it is closed.
+
+    Source: https://docs.stripe.com/api/radar/reviews/object#review_object-closed_reason
     """
     if not doc["open"]:
         raise invalid("Review is already closed.")
@@ -80,6 +82,8 @@ def take_back(world: World, doc: Doc) -> Doc:
 
     Raises:
         StripeError: it is void.
+
+    Source: https://docs.stripe.com/api/credit_notes/void
     """
     if doc["status"] != "issued":
         raise invalid("Credit note is already void.")

@@ -187,6 +187,7 @@ def _take(world: World, intent: Doc, method: Doc) -> Doc:
 
 
 def _paid(world: World, intent: Doc, method: Doc, taken: Doc) -> Doc:
+    # Source: https://docs.stripe.com/payments/paymentintents/lifecycle
     fields = {"last_payment_error": None, "latest_charge": taken["id"]}
     fields |= {"next_action": None, "payment_method": method["id"], "status": "succeeded"}
     fields |= {"amount_received": intent["amount"]}

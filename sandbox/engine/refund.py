@@ -119,6 +119,7 @@ def _allowed(world: World, charge: Doc, amount: int | None) -> int:
 
 def _booked(world: World, made: Doc, charge: Doc) -> Doc:
     """Take the money from the balance, from what is pending while the charge itself is pending."""
+    # Source: https://docs.stripe.com/refunds
     moment = max(world.now, _booking(world, charge)["available_on"])
     kind = "refund" if "card" in charge["payment_method_details"] else "payment_refund"
     transaction = balance.move(world, kind, made, -made["amount"], available_on=moment)
@@ -127,6 +128,7 @@ def _booked(world: World, made: Doc, charge: Doc) -> Doc:
 
 def _return(world: World, made: Doc, fields: Mapping[str, Any]) -> Doc:
     """Take the money back into the balance, and off what the charge says was refunded."""
+    # Source: https://docs.stripe.com/refunds#failed-refunds
     if made["status"] not in {"pending", "succeeded"}:
         raise invalid(f"Refund {made['id']} is {made['status']}.", param="refund")
     charge = world.get("charge", made["charge"])

@@ -201,7 +201,10 @@ def method_of(subscription: Doc | None, customer: Doc) -> str | None:
 
 
 def become(world: World, subscription: Doc, status: str, **fields: Any) -> Doc:
-    """Give a subscription another status."""
+    """Give a subscription another status.
+
+    Source: https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
+    """
     changed = {**fields, "status": status}
     return world.change(subscription, changed, event="customer.subscription.updated")
 
