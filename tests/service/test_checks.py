@@ -1,5 +1,12 @@
 """A doctor names each illness at Stripe and at the mail server, and its cure."""
 
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -18,6 +25,37 @@ from webhooks.router import PATH
 
 def says(found: Any) -> list[tuple[str, bool, str]]:
     return [(each.about, each.fine, each.says) for each in found]
+
+
+@contextmanager
+def a_clock(status: int, *, ahead: int = 0, told: bool = True) -> Iterator[str]:
+    """Answer whoever asks with a `Date` that is so many seconds ahead of ours, or with none."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the library's name
+            self.send_response_only(status)
+            if told:
+                self.send_header("Date", formatdate(time.time() + ahead, usegmt=True))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def clock_at(context: Context, address: str) -> tuple[bool, str]:
+    there = context.settings.model_copy(update={"stripe_api_base": address})
+    (found,) = checks.clock_agrees(there)
+    return found.fine, found.says
 
 
 def register(context: Context, stripe: LocalStripe, **changed: Any) -> str:
@@ -79,3 +117,34 @@ def test_a_mail_server_that_does_not_know_us_is_an_illness(context: Context, pas
 
     assert found.fine is (password == "right")
     assert ("correct BILLING_MAIL__USER" in found.says) is (password == "wrong")
+
+
+@pytest.mark.parametrize("status", [200, 404])  # Stripe's front page is no page
+def test_a_clock_ten_minutes_from_stripes_either_way_is_an_illness(
+    context: Context, status: int
+) -> None:
+    for ahead in (600, -600):
+        with a_clock(status, ahead=ahead) as address:
+            fine, said = clock_at(context, address)
+
+        assert not fine
+        assert re.fullmatch(r"(599|60[01]) seconds from Stripe's; set this machine's clock", said)
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_clock_that_agrees_with_stripes_is_none(context: Context, status: int) -> None:
+    with a_clock(status) as address:
+        fine, said = clock_at(context, address)
+
+    assert fine
+    assert re.fullmatch(r"(0 seconds|1 second) from Stripe's", said)
+
+
+def test_a_clock_that_nobody_answers_for_is_not_compared_and_is_no_illness(
+    context: Context,
+) -> None:
+    not_compared = (True, "not compared: Stripe did not say what time it is")
+
+    assert clock_at(context, f"http://127.0.0.1:{free_port()}") == not_compared
+    with a_clock(200, told=False) as address:
+        assert clock_at(context, address) == not_compared
