@@ -125,6 +125,7 @@ ACCOUNTS: Final[Mapping[str, Account]] = {account.number: account for account in
 TEST_NAMES: Final[Mapping[str, Card]] = {
     "pm_card_visa": CARDS["4242424242424242"],
     "pm_card_chargeCustomerFail": CARDS["4000000000000341"],
+    "pm_card_createDispute": CARDS["4000000000000259"],
 }
 
 

@@ -5,6 +5,7 @@ A scenario notes what it is answered under a name; only the shapes of the notes 
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 Note = Callable[[str, Any], Any]
@@ -50,6 +51,16 @@ def checkout_subscription(api: Any, note: Note) -> None:
     api.products.update(product.id, {"active": False})
 
 
+def checkout_setup(api: Any, note: Note) -> None:
+    """Open and expire a page for another means of payment."""
+    payer = api.customers.create({"name": "Ada"})
+    params = {"mode": "setup", "currency": "gbp", "customer": payer.id}
+    session = note("session", api.checkout.sessions.create(params | _PAGES))
+    note("setup intent", api.setup_intents.retrieve(session.setup_intent))
+    note("expired", api.checkout.sessions.expire(session.id))
+    api.customers.delete(payer.id)
+
+
 def subscription(api: Any, note: Note) -> None:
     """Subscribe by card, look at every object that comes of it, preview, and cancel twice."""
     payer, product, made = _subscribed(api, note)
@@ -74,6 +85,76 @@ def subscription(api: Any, note: Note) -> None:
     ):
         note(name, api.subscriptions.update(made.id, ending))
     note("ended", api.subscriptions.cancel(made.id))
+    _clean(api, payer, product)
+
+
+def trial(api: Any, note: Note) -> None:
+    """Subscribe with a week for nothing, and end that week at once."""
+    payer, product, made = _subscribed(api, note, trial_period_days=7)
+    note("on trial", made)
+    note("invoice of the trial", api.invoices.retrieve(made.latest_invoice))
+    paying = note("trial over", api.subscriptions.update(made.id, {"trial_end": "now"}))
+    note("first invoice", api.invoices.retrieve(paying.latest_invoice))
+    api.subscriptions.cancel(made.id)
+    _clean(api, payer, product)
+
+
+def pauses(api: Any, note: Note) -> None:
+    """Pause a subscription and resume it, then only what is collected for it."""
+    payer, product, made = _subscribed(api, note)
+    note("paused", api.subscriptions.pause(made.id, {"type": "subscription"}))
+    for waiting in _waiting(api, payer):
+        note("credited", waiting)
+    resumed = note("resumed", api.subscriptions.resume(made.id))
+    note("invoice of the resumption", api.invoices.retrieve(resumed.latest_invoice))
+    for name, pause in (("not collected", {"behavior": "void"}), ("collected again", "")):
+        note(name, api.subscriptions.update(made.id, {"pause_collection": pause}))
+    api.subscriptions.cancel(made.id)
+    _clean(api, payer, product)
+
+
+def price_change(api: Any, note: Note) -> None:
+    """Change what is subscribed to: prorated on the next invoice, then on one of its own."""
+    payer, product, made = _subscribed(api, note)
+    item = made["items"].data[0].id
+    dearer = {"items": [{"id": item, "price": _price(api, product.id, 1000).id}]}
+    asked = {"subscription": made.id, "subscription_details": dearer}
+    note("preview", api.invoices.create_preview(asked))
+    later = dearer | {"proration_behavior": "create_prorations"}
+    note("changed", api.subscriptions.update(made.id, later))
+    for name, waiting in zip(("credited", "debited"), _waiting(api, payer), strict=False):
+        note(name, waiting)
+    now = {"items": [{"id": item, "quantity": 2}], "proration_behavior": "always_invoice"}
+    billed = note("changed and billed", api.subscriptions.update(made.id, now))
+    note("invoice of the change", api.invoices.retrieve(billed.latest_invoice))
+    api.subscriptions.cancel(made.id)
+    _clean(api, payer, product)
+
+
+def failing_payment(api: Any, note: Note) -> None:
+    """Subscribe with a card that is declined, look at what is left, and pay by another."""
+    payer, product, made = _subscribed(api, note, "pm_card_chargeCustomerFail")
+    note("incomplete", made)
+    bill = note("unpaid", api.invoices.retrieve(made.latest_invoice))
+    asked = note("not paid with", api.invoice_payments.list({"invoice": bill.id}).data[0])
+    intent = note("declined", api.payment_intents.retrieve(asked.payment.payment_intent))
+    note("failed charge", api.charges.retrieve(intent.latest_charge))
+    card = api.payment_methods.attach("pm_card_visa", {"customer": payer.id})
+    note("paid after all", api.invoices.pay(bill.id, {"payment_method": card.id}))
+    note("active after all", api.subscriptions.retrieve(made.id))
+    api.subscriptions.cancel(made.id)
+    _clean(api, payer, product)
+
+
+def dispute(api: Any, note: Note) -> None:
+    """Pay by a card whose holder disputes it at once; the dispute is left to itself."""
+    payer, product, made = _subscribed(api, note, "pm_card_createDispute")
+    paid = api.invoice_payments.list({"invoice": made.latest_invoice}).data[0]
+    link = {"payment_intent": paid.payment.payment_intent}
+    for opened in _awaited(lambda: api.disputes.list(link).data):
+        note("dispute", api.disputes.retrieve(opened.id))
+        note("charge", api.charges.retrieve(opened.charge))
+    api.subscriptions.cancel(made.id)
     _clean(api, payer, product)
 
 
@@ -136,6 +217,16 @@ def test_clock(api: Any, note: Note) -> None:
     note("deleted", clocks.delete(clock.id))
 
 
+def events(api: Any, note: Note) -> None:
+    """Read in the list of events what became of a customer."""
+    made = api.customers.create({"email": "ada@example.org"})
+    api.customers.update(made.id, {"email": "ada.l@example.org"})
+    for kind in ("customer.created", "customer.updated"):
+        for told in _awaited(partial(_told, api, kind, made.id)):
+            note(kind, told)
+    api.customers.delete(made.id)
+
+
 def account(api: Any, note: Note) -> None:
     """Read what is held, and what moved it."""
     note("balance", api.balance.retrieve())
@@ -147,8 +238,9 @@ def account(api: Any, note: Note) -> None:
 
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
-    product_and_price, customer, checkout_payment, checkout_subscription, subscription, refund,
-    invoices, coupon, portal, test_clock, account,
+    product_and_price, customer, checkout_payment, checkout_subscription, checkout_setup,
+    subscription, trial, pauses, price_change, failing_payment, dispute, refund, invoices, coupon,
+    portal, test_clock, events, account,
 )  # fmt: skip
 
 _PAGES: Final = {
@@ -157,22 +249,44 @@ _PAGES: Final = {
 }
 
 
-def _price(api: Any, product: str) -> Any:
-    terms = {"currency": "gbp", "unit_amount": 500, "recurring": {"interval": "month"}}
+def _price(api: Any, product: str, amount: int = 500) -> Any:
+    terms = {"currency": "gbp", "unit_amount": amount, "recurring": {"interval": "month"}}
     return api.prices.create(terms | {"product": product})
 
 
-def _payer(api: Any, note: Note) -> Any:
+def _payer(api: Any, note: Note, card: str = "pm_card_visa") -> Any:
     made = api.customers.create({"email": "ada@example.org", "name": "Ada"})
-    card = note("card", api.payment_methods.attach("pm_card_visa", {"customer": made.id}))
-    default = {"invoice_settings": {"default_payment_method": card.id}}
+    kept = note("card", api.payment_methods.attach(card, {"customer": made.id}))
+    default = {"invoice_settings": {"default_payment_method": kept.id}}
     return api.customers.update(made.id, default)
 
 
-def _subscribed(api: Any, note: Note) -> tuple[Any, Any, Any]:
-    payer, product = _payer(api, note), api.products.create({"name": "Contract run"})
-    items = [{"price": _price(api, product.id).id}]
-    return payer, product, api.subscriptions.create({"customer": payer.id, "items": items})
+def _subscribed(
+    api: Any, note: Note, card: str = "pm_card_visa", **more: Any
+) -> tuple[Any, Any, Any]:
+    payer, product = _payer(api, note, card), api.products.create({"name": "Contract run"})
+    given = {"customer": payer.id, "items": [{"price": _price(api, product.id).id}]}
+    return payer, product, api.subscriptions.create(given | more)
+
+
+def _waiting(api: Any, payer: Any) -> list[Any]:
+    """Return what waits for the next invoice, credits first."""
+    found = api.invoice_items.list({"customer": payer.id, "pending": True}).data
+    return sorted(found, key=lambda item: item.amount)
+
+
+def _told(api: Any, kind: str, ident: str) -> list[Any]:
+    listed = api.events.list({"type": kind}).data
+    return [event for event in listed if event.data.object["id"] == ident]
+
+
+def _awaited(find: Callable[[], list[Any]]) -> list[Any]:
+    """Return what Stripe shows only a moment later, or nothing if it does not."""
+    for _ in range(_PATIENCE):
+        if found := find():
+            return found
+        time.sleep(1)
+    return []
 
 
 def _clean(api: Any, payer: Any, product: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.contract import run
-from tests.contract.scenarios import SCENARIOS, Scenario
+from tests.contract.scenarios import SCENARIOS, Scenario, dispute, events
 from tests.contract.shapes import differences
 from tests.sandbox.conftest import client, running
 
@@ -23,6 +23,11 @@ def test_the_local_stripe_plays_every_scenario_to_its_end_and_alike_each_time(
 ) -> None:
     assert run.compare(api, api, [scenario]) == 0
     assert "refused" not in capsys.readouterr().out
+
+
+def test_what_stripe_shows_only_a_moment_later_is_waited_for(api: Any) -> None:
+    assert run.play(dispute, api).keys() == {"card", "dispute", "charge"}
+    assert run.play(events, api).keys() == {"customer.created", "customer.updated"}
 
 
 def test_what_differs_is_named_with_both_sides(
