@@ -80,6 +80,7 @@ class SubscriptionStarted(Notice):
     Attributes:
         agreed_on: the contract's day; None in what was owed before this was kept.
         renews_on: when the next payment is taken; None where it ends instead.
+        unsaid: nobody can say when: it is on hold, or another payment is overdue.
         cooling_off_ends: None where the reader was told of that day, and it is past.
         confirmed: the terms were told days before, as `DebitAgreed`.
     """
@@ -91,23 +92,30 @@ class SubscriptionStarted(Notice):
     interval: str
     agreed_on: date | None = None
     renews_on: date | None
+    unsaid: bool = False
     cooling_off_ends: date | None
     confirmed: bool = False
 
 
 class PaymentReceipt(Notice):
-    """A subscription renewed and its payment arrived.
+    """A subscription's payment arrived.
 
     Attributes:
         renews_on: when the next payment is taken; None where it ends instead.
+        unsaid: nobody can say when: it is on hold, or another payment is overdue.
         price: what the next payment will be, where we know.
+        ended: the subscription is over.
+        late: it was over before the payment arrived, which opens nothing by itself.
     """
 
     kind: ClassVar[str] = "payment_receipt"
     receipt: Receipt
     plan: str
     renews_on: date | None
+    unsaid: bool = False
     price: Money | None = None
+    ended: bool = False
+    late: bool = False
 
 
 class DonationThanks(Notice):
@@ -124,6 +132,7 @@ class PaymentFailed(Notice):
     Attributes:
         pay_link: Stripe's page for exactly this payment; '' where there is none.
         access_until: until when the paper stays open; None where it is not open now.
+        paid_up: the period is paid, and this is owed beside it.
     """
 
     kind: ClassVar[str] = "payment_failed"
@@ -133,6 +142,7 @@ class PaymentFailed(Notice):
     pay_link: str
     access_until: date | None
     next_attempt_on: date | None
+    paid_up: bool = False
 
 
 class PaymentActionNeeded(Notice):
@@ -141,6 +151,7 @@ class PaymentActionNeeded(Notice):
     Attributes:
         pay_link: Stripe's page, where it is confirmed.
         access_until: until when the paper stays open; None where it is not open now.
+        paid_up: the period is paid, and this is owed beside it.
     """
 
     kind: ClassVar[str] = "payment_action_needed"
@@ -148,6 +159,7 @@ class PaymentActionNeeded(Notice):
     amount: Money
     pay_link: str
     access_until: date | None
+    paid_up: bool = False
 
 
 class RenewalComing(Notice):
@@ -200,21 +212,31 @@ class SubscriptionEnding(Notice):
 
     Attributes:
         next_payment_on: where the end is further off than the period: when it is paid once more.
+        asked_for: a payment was asked for that may still be taken.
+        on_hold: nothing is taken meanwhile, and nothing is promised.
     """
 
     kind: ClassVar[str] = "subscription_ending"
     plan: str
     ends_on: date
     next_payment_on: date | None = None
+    asked_for: bool = False
+    on_hold: bool = False
 
 
 class SubscriptionEnded(Notice):
-    """The subscription is over."""
+    """The subscription is over.
+
+    Attributes:
+        unpaid: it ended because a payment could not be taken.
+        reads_until: where it ended before what is paid for does.
+    """
 
     kind: ClassVar[str] = "subscription_ended"
     plan: str
     ended_on: date
-    unpaid: bool  # it ended because a payment could not be taken
+    unpaid: bool
+    reads_until: date | None = None
 
 
 class RefundMade(Notice):

@@ -107,23 +107,28 @@ def _grace(subscription: Subscription, paywall: Paywall) -> Term | None:
     if subscription.status not in _MAY_HAVE_GRACE or subscription.past_due_since is None:
         return None
     ends = grace_ends(subscription, paywall)
-    end = _end(subscription)
-    if end is not None:
-        ends = min(ends, end)
     words = f"Payment failed on {_day(subscription.past_due_since)}; grace until {_day(ends)}"
     return _term(subscription.paid_until, ends, words)
 
 
 def grace_ends(subscription: Subscription, paywall: Paywall) -> datetime:
-    """Return until when one that owes something reads on; what is paid stands before any grace."""
-    since = max(subscription.past_due_since or subscription.paid_until, subscription.paid_until)
-    grace = timedelta(days=paywall.grace_days if subscription.past_due_since else 0)
-    return since + grace
+    """Return until when one that owes something reads on: what is paid, and then the grace.
+
+    Whoever has never paid has none: what they read while their bank worked was on trust.
+    """
+    paid_until, since = subscription.paid_until, subscription.past_due_since
+    if since is None or paid_until <= subscription.started_at:
+        return paid_until
+    ends = max(since, paid_until) + timedelta(days=paywall.grace_days)
+    end = _end(subscription)
+    return ends if end is None else min(ends, end)
 
 
 def _end(subscription: Subscription) -> datetime | None:
-    """When the subscription itself ended or will."""
-    return subscription.ended_at or subscription.ends_on
+    """When the subscription ended or will; what is paid beyond an end nobody asked for stands."""
+    if subscription.ended_at is not None:
+        return max(subscription.ended_at, subscription.paid_until)
+    return subscription.ends_on
 
 
 def _term(starts_at: datetime, ends_at: datetime, reason: str) -> Term | None:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from billing import giving, payments, subscriptions
 from billing.books.opening import opened_at
-from billing.checkout.invoice_questions import ask_about_invoice
+from billing.checkout.invoice_questions import ask_about_invoice, settle_deleted
 from billing.context import Context
 from billing.errors import PASSING, UnknownReaderError
 from billing.models import PaymentPurpose
@@ -108,7 +108,9 @@ def look_at_invoice(
         for payment_intent_id in theirs.payment_intent_ids:
             look_at_payment(context, payment_intent_id)
     with context.db.unit_of_work() as session:
-        if theirs is not None:
+        if theirs is None:
+            settle_deleted(session, invoice_id, now=context.clock.now())
+        else:
             ask_about_invoice(session, theirs, now=context.clock.now())
         if theirs is not None and theirs.failing:
             subscriptions.tell_of_failure(

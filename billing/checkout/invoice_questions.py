@@ -13,6 +13,11 @@ from billing.tasks import raise_again, raise_task, settle_tasks
 _STUCK = "invoice-stuck"
 
 
+def settle_deleted(session: Session, invoice_id: str, *, now: datetime) -> None:
+    """Ask nobody about a draft any more that somebody has deleted."""
+    settle_tasks(session, _STUCK, subject=invoice_id, now=now)
+
+
 def ask_about_invoice(session: Session, theirs: StripeInvoice, *, now: datetime) -> None:
     """Ask staff about an invoice of ours as it stands; take the question back once it is mended."""
     if theirs.metadata.get("app") != APP and session.get(Customer, theirs.customer_id) is None:

@@ -97,6 +97,13 @@ class Subscription(Base):
         """Whether another period follows the one it is in."""
         return self.goes_on_after(self.runs_until)
 
+    @property
+    def asked_for(self) -> bool:
+        """Whether a payment was asked for that may still be taken."""
+        if self.collection_paused:
+            return self.provisional_until is not None
+        return bool(self.provisional_until or self.past_due_since or self.pay_url)
+
     def goes_on_after(self, instant: datetime) -> bool:
         """Whether another period follows one that ends then; its own end may be further off."""
         return not self.status.ended and (self.ends_on is None or self.ends_on > instant)

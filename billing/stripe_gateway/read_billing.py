@@ -1,15 +1,20 @@
 """What Stripe Billing says of subscriptions and invoices, in our small frozen types."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from itertools import takewhile
-
 import stripe
 from stripe.params import InvoiceListParams
 
+from billing.errors import StripeRefusedError
 from billing.models import Interval, SubscriptionStatus
 from billing.stripe_gateway.client import Gateway
 from billing.stripe_gateway.items import all_items, amount_due
+from billing.stripe_gateway.periods import (
+    FIRST,
+    lines_for_a_period,
+    overdue_since,
+    paid_until,
+    period_of,
+    span_of,
+)
 from billing.stripe_gateway.told import may_be_told
 from billing.stripe_gateway.types import (
     StripeInvoice,
@@ -18,7 +23,6 @@ from billing.stripe_gateway.types import (
 from billing.stripe_gateway.values import id_of, instant, instant_or_none, text, words
 
 _PAGE = 100
-_FIRST = "subscription_create"
 
 
 @may_be_told
@@ -45,9 +49,13 @@ def subscription_of(gateway: Gateway, found: stripe.Subscription) -> StripeSubsc
     if ends_on is None and found.cancel_at_period_end:
         ends_on = period_ends
     details, latest = found.cancellation_details, _expanded(found.latest_invoice)
-    periods = _periods(gateway, found, latest)
-    unpaid = list(takewhile(lambda period: not period.paid, periods))
-    to_be_paid = latest if latest is not None and latest.status == "open" else None
+    invoices = _invoices_that_tell(gateway, found, latest)
+    periods = [
+        period
+        for each in invoices
+        if (period := period_of(each, _lines(gateway, each))) is not None
+    ]
+    to_be_paid = next((each for each in invoices if each.status == "open"), None)
     bank_at_work = to_be_paid is not None and _processing(_payments_of(gateway, to_be_paid))
     paused = getattr(getattr(found, "status_details", None), "paused", None)
     return StripeSubscription(
@@ -62,14 +70,14 @@ def subscription_of(gateway: Gateway, found: stripe.Subscription) -> StripeSubsc
         started=instant(found.start_date),
         period_starts=instant(min((item.current_period_start for item in items), default=begun)),
         period_ends=period_ends,
-        paid_until=_paid_until(periods, unpaid) if unpaid else period_ends,
+        paid_until=paid_until(periods) or period_ends,
         ends_on=ends_on,
         ends_with_period=found.cancel_at_period_end,
         canceled_at=instant_or_none(found.canceled_at),
         ended_at=instant_or_none(found.ended_at),
         ended_unpaid=bool(details and details.reason == "payment_failed"),
-        period_paid=not unpaid,
-        overdue_since=min((each.due for each in unpaid if each.owed), default=None),
+        period_paid=paid_until(periods) is None,
+        overdue_since=overdue_since(periods),
         collection_paused=found.pause_collection is not None,
         paused_at=instant(paused.transitioned_at) if paused else None,
         payment_method_id=id_of(found.default_payment_method),
@@ -78,68 +86,30 @@ def subscription_of(gateway: Gateway, found: stripe.Subscription) -> StripeSubsc
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Period:
-    """A period of a subscription, as its invoice has it.
-
-    Attributes:
-        due: when it is to be paid: later than it begins for whoever pays by transfer.
-        owed: neither paid nor made void, which is as if it had never been asked for.
-    """
-
-    starts: datetime
-    ends: datetime
-    due: datetime
-    paid: bool
-    owed: bool
-
-
-def _periods(
+def _invoices_that_tell(
     gateway: Gateway, found: stripe.Subscription, latest: stripe.Invoice | None
-) -> list[_Period]:
-    """Return the periods that were invoiced, newest first; of the first, or a paid one, no more.
+) -> list[stripe.Invoice]:
+    """Return the invoices that tell how a subscription stands, newest first.
 
-    Invoices for a period alone tell what is paid: what is owed for a change in its middle takes
-    nothing away of it, and says nothing of a debit still under way. Stripe may move on from one
-    unpaid period to the next, or begin another before the last is over; whoever looks only then
-    must come to the same as who looked all the time.
+    That is the latest, where it is for a period and paid, or the first; Stripe is asked for the
+    others where it is neither.
     """
     if latest is None:
         return []
-    newest = _period_of(gateway, latest)
-    if newest is not None and (newest.paid or latest.billing_reason == _FIRST):
-        return [newest]
-    every = (_period_of(gateway, each) for each in _invoices_of(gateway, found.id))
-    return [period for period in every if period is not None]
-
-
-def _period_of(gateway: Gateway, invoice: stripe.Invoice) -> _Period | None:
-    lines = _of_a_period(invoice, _lines(gateway, invoice))
-    if not lines:
-        return None
-    starts, ends = _period(invoice, lines)
-    status = text(invoice.status)
-    return _Period(
-        starts,
-        ends,
-        due=instant_or_none(invoice.due_date) or starts,
-        paid=status == "paid",
-        owed=status not in ("paid", "void"),
-    )
-
-
-def _paid_until(periods: list[_Period], unpaid: list[_Period]) -> datetime:
-    """Return where what is paid ends: a change may begin a period before the last one is over."""
-    starts = min(each.starts for each in unpaid)
-    last_paid = periods[len(unpaid) :][:1]
-    return max([starts, *(each.ends for each in last_paid)])
-
-
-def _invoices_of(gateway: Gateway, subscription_id: str) -> list[stripe.Invoice]:
-    """Read every invoice of a subscription, newest first."""
-    of: InvoiceListParams = {"subscription": subscription_id, "limit": _PAGE}
+    newest = period_of(latest, _lines(gateway, latest))
+    if (newest is not None and newest.paid) or latest.billing_reason == FIRST:
+        return [latest]
+    of: InvoiceListParams = {"subscription": found.id, "limit": _PAGE}
     listed = gateway.client.v1.invoices.list
     return gateway.ask(lambda: list(listed(of).auto_paging_iter()))
+
+
+def _lines(gateway: Gateway, invoice: stripe.Invoice) -> list[stripe.InvoiceLineItem]:
+    """Return every line: the first page comes with the invoice, the others are asked for."""
+    if not invoice.lines.has_more:
+        return invoice.lines.data
+    listed = gateway.client.v1.invoices.line_items.list
+    return gateway.ask(lambda: list(listed(text(invoice.id), {"limit": _PAGE}).auto_paging_iter()))
 
 
 def _expanded(invoice: str | stripe.Invoice | None) -> stripe.Invoice | None:
@@ -151,6 +121,20 @@ def _subscription_status(status: str) -> SubscriptionStatus:
         return SubscriptionStatus(status)
     except ValueError:
         return SubscriptionStatus.UNKNOWN
+
+
+def next_amount(gateway: Gateway, subscription_id: str) -> int | None:
+    """Ask what the next invoice of a subscription asks for, in pence; None where none is to come.
+
+    Credit, what was added by hand and what is prorated for a change are in it.
+
+    Source: https://docs.stripe.com/api/invoices/create_preview
+    """
+    ask = gateway.client.v1.invoices.create_preview
+    try:
+        return gateway.ask(lambda: ask({"subscription": subscription_id})).amount_due
+    except StripeRefusedError:
+        return None
 
 
 @may_be_told
@@ -193,8 +177,8 @@ def invoice_of(
     """
     parent = found.parent.subscription_details if found.parent else None
     lines = _lines(gateway, found)
-    of_a_period = _of_a_period(found, lines)
-    starts, ends = _period(found, of_a_period or lines)
+    of_a_period = lines_for_a_period(found, lines)
+    starts, ends = span_of(found, of_a_period or lines)
     prices = (
         id_of(line.pricing.price_details.price)
         for line in (*of_a_period, *lines)
@@ -230,34 +214,3 @@ def _stuck(found: stripe.Invoice) -> str:
     if error is None or found.status != "draft":
         return ""
     return text(error.message) or text(error.code) or "no reason given"
-
-
-def _lines(gateway: Gateway, found: stripe.Invoice) -> list[stripe.InvoiceLineItem]:
-    if not found.lines.has_more:
-        return found.lines.data
-    listed = gateway.client.v1.invoices.line_items.list
-    return gateway.ask(lambda: list(listed(text(found.id), {"limit": _PAGE}).auto_paging_iter()))
-
-
-def _of_a_period(
-    found: stripe.Invoice, lines: list[stripe.InvoiceLineItem]
-) -> list[stripe.InvoiceLineItem]:
-    """Return the lines that are for a period of the subscription: its first, or a whole one.
-
-    What was added by hand, or is prorated for a change, stands beside them and often before them.
-
-    Source: https://docs.stripe.com/api/invoice-line-item/object
-    """
-    first = found.billing_reason == _FIRST
-    items = (
-        (line, line.parent.subscription_item_details if line.parent else None) for line in lines
-    )
-    return [line for line, item in items if item and (first or not item.proration)]
-
-
-def _period(
-    found: stripe.Invoice, lines: list[stripe.InvoiceLineItem]
-) -> tuple[datetime, datetime]:
-    starts = min((line.period.start for line in lines), default=found.period_start)
-    ends = max((line.period.end for line in lines), default=found.period_end)
-    return instant(starts), instant(ends)

@@ -240,6 +240,7 @@ class StripeSubscription:
         paused_at: since when its status has been `paused`.
         payment_method_id: its own; '' where the customer's is used.
         pay_url: Stripe's page for an invoice that waits for its payer; '' for none.
+        next_amount: what its next invoice asks for, where Stripe was asked for that; else None.
     """
 
     id: str
@@ -266,6 +267,7 @@ class StripeSubscription:
     paused_at: datetime | None = None
     payment_method_id: str = ""
     pay_url: str = ""
+    next_amount: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

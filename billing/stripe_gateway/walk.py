@@ -94,6 +94,19 @@ def events_since(gateway: Gateway, *, since: datetime) -> Iterator[str]:
     return map(str, _every(gateway, gateway.client.v1.events.list, _since(since)))
 
 
+def questions(gateway: Gateway, *, since: datetime) -> Iterator[str]:
+    """Walk what Stripe asks of staff: open reviews, and the warnings and credit notes since."""
+    v1 = gateway.client.v1
+    lists: tuple[tuple[Callable[[Any], Any], dict[str, Any]], ...] = (
+        (v1.reviews.list, {}),
+        (v1.radar.early_fraud_warnings.list, _since(since)),
+        (v1.credit_notes.list, _since(since)),
+    )
+    for ask, params in lists:
+        for found in _every(gateway, ask, params):
+            yield found.id
+
+
 def customers(gateway: Gateway) -> Iterator[tuple[StripeCustomer, str, str]]:
     """Walk every customer, each with the address and the name they typed: they prove nothing."""
     for found in _every(gateway, gateway.client.v1.customers.list, {}):

@@ -53,9 +53,11 @@ def not_let(gateway: Gateway) -> list[str]:
     """
     v1 = gateway.client.v1
     lists: dict[str, Callable[[Any], object]] = {
+        "balance": lambda _limit: v1.balance.retrieve(),
         "balance transactions": v1.balance_transactions.list,
         "charges": v1.charges.list,
         "checkout sessions": v1.checkout.sessions.list,
+        "coupons": v1.coupons.list,
         "credit notes": v1.credit_notes.list,
         "customers": v1.customers.list,
         "disputes": v1.disputes.list,

@@ -78,7 +78,7 @@ def apply(
         settle_unknown(session, ours, now=now)
     _tell(session, ours, theirs, ended_before=before, catalogue=catalogue, now=now)
     tell_of_debit(session, ours, catalogue=catalogue, now=now)
-    remind(session, ours, catalogue=catalogue, now=now)
+    remind(session, ours, next_amount=theirs.next_amount, catalogue=catalogue, now=now)
     return ours
 
 
@@ -204,11 +204,14 @@ def _tell(
     elif theirs.ends_on is not None and theirs.ends_on != ended_before:
         asked = int((theirs.canceled_at or theirs.ends_on).timestamp())
         plan = catalogue.plan_name(ours.plan)
-        goes_on = ours.renews and ours.runs_until > now and not ours.collection_paused
+        on_hold = ours.collection_paused or ours.status is SubscriptionStatus.PAUSED
+        goes_on = ours.renews and ours.runs_until > now and not on_hold
         notice = SubscriptionEnding(
             plan=plan,
             ends_on=accounting_day(theirs.ends_on),
             next_payment_on=accounting_day(ours.runs_until) if goes_on else None,
+            asked_for=ours.asked_for,
+            on_hold=on_hold,
         )
         fact = f"ending:{theirs.id}:{asked}:{int(theirs.ends_on.timestamp())}"
         _owe(session, ours, notice, fact, now)
@@ -217,9 +220,12 @@ def _tell(
 def _tell_end(
     session: Session, ours: Subscription, *, unpaid: bool, catalogue: Catalogue, now: datetime
 ) -> None:
-    ended_on = accounting_day(ours.ended_at or now)
+    ended_at = ours.ended_at or now
     notice = SubscriptionEnded(
-        plan=catalogue.plan_name(ours.plan), ended_on=ended_on, unpaid=unpaid
+        plan=catalogue.plan_name(ours.plan),
+        ended_on=accounting_day(ended_at),
+        unpaid=unpaid,
+        reads_until=accounting_day(ours.paid_until) if ours.paid_until > ended_at else None,
     )
     _owe(session, ours, notice, f"ended:{ours.stripe_subscription_id}", now)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from billing.queue import Fence, look
 from billing.stripe_gateway import read_billing
 from billing.stripe_gateway.types import StripeSubscription
 from billing.subscriptions.apply import apply, end_gone
-from billing.subscriptions.remind import due_for_a_reminder
+from billing.subscriptions.remind import due_for_a_reminder, is_near
 
 _log = structlog.get_logger(__name__)
 
@@ -51,12 +52,24 @@ def look_again(
     look(
         context.db,
         stripe_subscription_id,
-        read=lambda: read_billing.subscription(context.gateway, stripe_subscription_id),
+        read=lambda: _read(context, stripe_subscription_id),
         apply=apply_it,
         clock=context.clock,
     )
     with suppress(*PASSING):  # a label for the account page: another look will bring it
         _get_to_know_method(context, stripe_subscription_id)
+
+
+def _read(context: Context, stripe_subscription_id: str) -> StripeSubscription | None:
+    """Read a subscription; where a reminder is near, with what the next invoice asks for."""
+    theirs = read_billing.subscription(context.gateway, stripe_subscription_id)
+    if theirs is None or context.db.rehearsed:
+        return theirs
+    left = theirs.period_ends - context.clock.now()
+    if not is_near(theirs.status, theirs.interval, left=left):
+        return theirs
+    amount = read_billing.next_amount(context.gateway, stripe_subscription_id)
+    return replace(theirs, next_amount=amount)
 
 
 def _get_to_know_method(context: Context, stripe_subscription_id: str) -> None:

@@ -17,30 +17,45 @@ from billing.clock import accounting_day
 from billing.context import Context
 from billing.db import QUIET
 from billing.models import Interval, OutboxMessage, Subscription, SubscriptionStatus
+from billing.money import Money
 from billing.notices import RenewalComing
 from billing.outbox import owe
 from billing.payments import paid_from, reader_address
 
 # Long enough to leave at leisure, short enough to be remembered; the key facts say so.
 REMINDED_EARLIEST: Final = timedelta(days=14)
-REMINDED_LATEST: Final = timedelta(days=3)
+REMINDED_LATEST: Final = timedelta(days=3)  # by when it is told, unless it was decided later
+_TRIAL_EARLIEST: Final = timedelta(days=4)  # Stripe announces the end of a trial three days before
 
 
 def remind(
-    session: Session, subscription: Subscription, *, catalogue: Catalogue, now: datetime
+    session: Session,
+    subscription: Subscription,
+    *,
+    next_amount: int | None,
+    catalogue: Catalogue,
+    now: datetime,
 ) -> None:
-    """Owe the reminder of a renewal that comes in three to fourteen days; once for each period.
+    """Owe the reminder of a renewal that comes within fourteen days; once for each period.
 
-    A trial may be shorter than that: the end of one is told however soon it comes.
+    Late is better than never: who took back an end two days before is reminded then. The end of a
+    trial is told some three days before.
+
+    Args:
+        session: the transaction.
+        subscription: our row.
+        next_amount: what the next invoice asks for, with credit and what was agreed meanwhile;
+            None where Stripe does not say: then it is the price.
+        catalogue: for the name of the plan.
+        now: the time.
     """
-    if not _renews(subscription) or session.info.get(QUIET):
+    if not _is_to_be_told(subscription, now) or session.info.get(QUIET):
         return  # what is still to come is told aloud: the next nightly look does so
     renews_at, trial = subscription.runs_until, subscription.status is SubscriptionStatus.TRIALING
-    if not (timedelta() if trial else REMINDED_LATEST) <= renews_at - now <= REMINDED_EARLIEST:
-        return
+    amount = subscription.amount if next_amount is None else next_amount
     notice = RenewalComing(
         plan=catalogue.plan_name(subscription.plan),
-        amount=subscription.money,
+        amount=Money(amount, subscription.currency),
         interval=subscription.interval.value,
         renews_on=accounting_day(renews_at),
         method=paid_from(session, subscription, today=accounting_day(now)).label,
@@ -73,17 +88,23 @@ def due_for_a_reminder(context: Context) -> list[str]:
     return [
         each.stripe_subscription_id
         for each in near
-        if _renews(each) and _fact(each.stripe_subscription_id, each.runs_until) not in told
+        if _is_to_be_told(each, now)
+        and _fact(each.stripe_subscription_id, each.runs_until) not in told
     ]
 
 
-def _renews(subscription: Subscription) -> bool:
-    """Whether it will be paid again by itself, after so long that somebody may have forgotten."""
-    trial = subscription.status is SubscriptionStatus.TRIALING
-    yearly = subscription.status is SubscriptionStatus.ACTIVE and (
-        subscription.interval is Interval.YEAR
-    )
-    return (trial or yearly) and subscription.renews and not subscription.collection_paused
+def is_near(status: SubscriptionStatus, interval: Interval, *, left: timedelta) -> bool:
+    """Whether what ends its period then is soon paid anew, and somebody may have forgotten it."""
+    if status is SubscriptionStatus.TRIALING:
+        return timedelta() <= left <= _TRIAL_EARLIEST
+    yearly = status is SubscriptionStatus.ACTIVE and interval is Interval.YEAR
+    return yearly and timedelta() <= left <= REMINDED_EARLIEST
+
+
+def _is_to_be_told(subscription: Subscription, now: datetime) -> bool:
+    left = subscription.runs_until - now
+    near = is_near(subscription.status, subscription.interval, left=left)
+    return near and subscription.renews and not subscription.collection_paused
 
 
 def _fact(stripe_subscription_id: str, renews_at: datetime) -> str:

@@ -1,6 +1,6 @@
 """What a subscriber is told of their payments: agreed with a bank, arrived, or not to be had."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import sqlalchemy as sa
@@ -34,6 +34,7 @@ from billing.outbox import owe
 from billing.payments import address_for, reader_address, receipt_for
 from billing.settings import Paywall
 from billing.stripe_gateway.types import StripeInvoice
+from billing.tasks import raise_task
 
 # Fourteen days, counted from the day after the contract.
 # Source: Consumer Contracts Regulations 2013, reg 30;
@@ -65,12 +66,16 @@ def tell_of_payment(
     starts, ends = accounting_day(invoice.period_starts), accounting_day(invoice.period_ends)
     last_day = max(starts, ends - timedelta(days=1))
     receipt = receipt_for(session, payment, item=plan, now=now, period=(starts, last_day))
+    late = subscription is not None and _came_too_late(payment, invoice, subscription)
+    if late and payment.refunded_amount < payment.amount:
+        _ask_about_late(session, payment, invoice, now)
     fact = f"receipt:{payment.stripe_payment_intent_id}"
     if _told(session, fact):
         return  # as a start or as a renewal, whichever it looked like then: never as both
-    renews = subscription is not None and subscription.goes_on_after(invoice.period_ends)
+    next_on = _next_payment_on(subscription, invoice, now)
+    goes_on = subscription is not None and subscription.goes_on_after(invoice.period_ends)
     notice: Notice
-    if invoice.billing_reason == _FIRST and subscription is not None:
+    if invoice.billing_reason == _FIRST and subscription is not None and not late:
         agreed_on = accounting_day(subscription.started_at)
         cooling_off_ends = agreed_on + COOLING_OFF
         confirmed = _told(session, _agreed(subscription))
@@ -81,7 +86,8 @@ def tell_of_payment(
             price=subscription.money,
             interval=subscription.interval.value,
             agreed_on=agreed_on,
-            renews_on=ends if renews else None,
+            renews_on=next_on,
+            unsaid=goes_on and next_on is None,
             cooling_off_ends=None if over else cooling_off_ends,
             confirmed=confirmed,
         )
@@ -89,11 +95,45 @@ def tell_of_payment(
         notice = PaymentReceipt(
             receipt=receipt,
             plan=plan,
-            renews_on=ends if renews else None,
-            price=subscription.money if subscription is not None and renews else None,
+            renews_on=next_on,
+            unsaid=goes_on and next_on is None,
+            price=subscription.money if subscription is not None and next_on else None,
+            ended=subscription is not None and subscription.status.ended,
+            late=late,
         )
     to = address_for(session, payment)
     owe(session, notice, to=to, fact=fact, now=now, reader_id=payment.reader_id)
+
+
+def _came_too_late(payment: Payment, invoice: StripeInvoice, subscription: Subscription) -> bool:
+    """Whether it paid for days after the end, and came only then."""
+    ended, paid = subscription.ended_at, payment.paid_at
+    return ended is not None and paid is not None and ended < min(paid, invoice.period_ends)
+
+
+def _ask_about_late(
+    session: Session, payment: Payment, invoice: StripeInvoice, now: datetime
+) -> None:
+    raise_task(
+        session,
+        "paid-after-end",
+        subject=payment.stripe_payment_intent_id,
+        detail=f"{payment.money} ({payment.stripe_payment_intent_id}) came in for"
+        f" {invoice.subscription_id}, which had ended by then: the reader has nothing for it, and"
+        " was told that a person will write. Refund it, unless they would rather subscribe anew.",
+        now=now,
+    )
+
+
+def _next_payment_on(
+    subscription: Subscription | None, invoice: StripeInvoice, now: datetime
+) -> date | None:
+    """Return when the next payment is taken; what was paid may be for a period long over."""
+    if subscription is None or subscription.collection_paused:
+        return None
+    ends = max(invoice.period_ends, subscription.runs_until)
+    comes = ends > now and subscription.goes_on_after(ends)
+    return accounting_day(ends) if comes else None
 
 
 def tell_of_debit(
@@ -169,12 +209,17 @@ def tell_of_failure(
         return
     ends = grace_ends(subscription, paywall)
     until = accounting_day(ends) if ends > now else None
+    paid_up = until is not None and subscription.past_due_since is None
     plan = catalogue.plan_name(subscription.plan)
     amount = Money(invoice.amount_due, invoice.currency)
     notice: Notice
     if invoice.action_needed:
         notice = PaymentActionNeeded(
-            plan=plan, amount=amount, pay_link=invoice.hosted_url, access_until=until
+            plan=plan,
+            amount=amount,
+            pay_link=invoice.hosted_url,
+            access_until=until,
+            paid_up=paid_up,
         )
     else:
         notice = PaymentFailed(
@@ -184,6 +229,7 @@ def tell_of_failure(
             pay_link=invoice.hosted_url,
             access_until=until,
             next_attempt_on=accounting_day(invoice.next_attempt) if invoice.next_attempt else None,
+            paid_up=paid_up,
         )
     to = reader_address(session, subscription.reader_id)
     owe(session, notice, to=to, fact=fact, now=now, reader_id=subscription.reader_id)

@@ -120,8 +120,9 @@ def reads_until(stripe: Stripe, subscription: Doc) -> int:
     )
     if status in _NEVER_MINE:
         return 0
-    if status == "canceled":
-        return end or 0
+    if status == "canceled":  # by Stripe, for what was owed beside it, it takes no paid day away
+        unasked = (subscription["cancellation_details"] or {}).get("reason") == "payment_failed"
+        return max(end or 0, _pays_until(stripe, subscription) if unasked else 0)
     if status in {"active", "trialing"}:
         until = _runs_until(stripe, subscription)
     elif status in {"past_due", "unpaid"}:
@@ -167,7 +168,8 @@ def _pays_until(stripe: Stripe, subscription: Doc) -> int:
     until, since_paid = 0, [_period_start(subscription)]
     for period in asked:
         if period.status == "paid":
-            until, since_paid = period.ends, [_period_start(subscription)]
+            until = period.ends if period.worth > 0 else 0
+            since_paid = [_period_start(subscription)]
         else:
             since_paid.append(period.begins)
     return max(until, min(since_paid))
@@ -178,11 +180,13 @@ def _bears_until(stripe: Stripe, subscription: Doc) -> int:
 
     That is the end of its period if that is paid, and only a change is owed; else the grace, from
     where the first period began since the last that was paid, and never before the end of that.
-    What was made void is not owed.
+    What was made void is not owed, and who has never paid has no grace.
     """
     asked = _asked_for(stripe, subscription)
     if asked and asked[-1].status == "paid":
         return _period_end(subscription)
+    if all(period.status != "paid" for period in asked):
+        return _pays_until(stripe, subscription)
     since_paid: list[int] = []
     for period in asked:
         if period.status == "paid":
@@ -198,16 +202,18 @@ class Asked(NamedTuple):
 
     begins: int
     ends: int
+    worth: int
     status: str
 
 
 def _asked_for(stripe: Stripe, subscription: Doc) -> list[Asked]:
     """Return the periods that were asked for, oldest first."""
-    periods: dict[str, tuple[int, int]] = {}
+    periods: dict[str, tuple[int, int, int]] = {}
     for line in stripe["line_item"]:
         item = line["parent"]["subscription_item_details"]
         if item and not item["proration"]:
-            periods[line["invoice"]] = line["period"]["start"], line["period"]["end"]
+            period = line["period"]
+            periods[line["invoice"]] = period["start"], period["end"], line["amount"]
     every = stripe.invoices_of(subscription["id"])
     return [Asked(*periods[doc["id"]], doc["status"]) for doc in every if doc["id"] in periods]
 

@@ -102,7 +102,15 @@ def every_shape() -> Iterator[Notice]:
     )
     yield MandateEnded(plan="Digital", account="", amount=Money(5_49))
     yield SubscriptionEnding(plan="Digital", ends_on=DAY, next_payment_on=DAY)
+    yield SubscriptionEnding(plan="Digital", ends_on=DAY, asked_for=True)
+    yield SubscriptionEnding(plan="Digital", ends_on=DAY, on_hold=True)
     yield SubscriptionEnded(plan="Digital", ended_on=DAY, unpaid=True)
+    yield SubscriptionEnded(plan="Digital", ended_on=DAY, unpaid=True, reads_until=DAY)
+    yield PaymentReceipt(receipt=bare, plan="Digital", renews_on=None, unsaid=True)
+    yield PaymentReceipt(receipt=bare, plan="Digital", renews_on=None, ended=True)
+    yield PaymentReceipt(receipt=bare, plan="Digital", renews_on=None, ended=True, late=True)
+    for owed in ("payment_failed", "payment_action_needed"):
+        yield SAMPLES[owed].model_copy(update={"paid_up": True})
     yield RefundMade(
         amount=Money(1_00),
         item="Donation",

@@ -63,6 +63,9 @@ TARGETS: Final[Mapping[str, Target]] = {
     # The decision.
     "decide": Target("billing.access.decide", ("tests/billing/access/test_decide.py",)),
     # The status table: what Stripe says of a subscription, and the rights that follow.
+    "periods": Target(
+        "billing.stripe_gateway.periods", ("tests/billing/stripe_gateway/test_periods.py",)
+    ),
     "mirror": Target(
         "billing.subscriptions.mirror", ("tests/billing/subscriptions/test_mirror.py",)
     ),

@@ -59,6 +59,13 @@ def by_bank(stripe: LocalStripe, url: str, account: str = PAYS) -> None:
     assert answer.is_redirect, answer.text
 
 
+def pay_open_invoice(page: str) -> None:
+    """Pay on the page of an invoice that waits for its payer."""
+    card = {"number": "4242424242424242", "expiry": "12/40", "cvc": "123", "name": "Gwen"}
+    answer = httpx2.post(page, data=card | {"country": "GB", "postal_code": "CR0 1BD"}, timeout=30)
+    assert answer.status_code in {200, 303}, answer.text
+
+
 def look(context: Context) -> Subscription:
     """Look again at every subscription we know, and return the newest."""
     with context.db.reading() as session:

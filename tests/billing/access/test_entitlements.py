@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from billing import access, readers
-from billing.access.entitlements import settle_unknown
+from billing.access.entitlements import grace_ends, settle_unknown
 from billing.db import Database
 from billing.models import (
     Entitlement,
@@ -133,8 +133,18 @@ PAID = {SUBSCRIPTION: (STARTED, PAID_UNTIL)}
         ({"status": "paused"}, PAID),
         ({"status": "incomplete", "paid_until": STARTED}, {}),
         ({"status": "incomplete_expired", "paid_until": STARTED, "ended_at": STARTED}, {}),
-        # Over: from that instant, and never beyond what was paid.
-        ({"status": "canceled", "ended_at": ENDS_EARLY}, {SUBSCRIPTION: (STARTED, ENDS_EARLY)}),
+        # Over: what is paid stands, which is less where somebody asked for an earlier end.
+        ({"status": "canceled", "ended_at": ENDS_EARLY}, PAID),
+        (
+            {"status": "canceled", "ended_at": ENDS_EARLY, "paid_until": ENDS_EARLY},
+            {SUBSCRIPTION: (STARTED, ENDS_EARLY)},
+        ),
+        # Who has never paid has no grace, and who is paid up has it from where that ends.
+        ({"status": "past_due", "paid_until": STARTED, "past_due_since": STARTED}, {}),
+        (
+            {"status": "past_due", "past_due_since": PAID_UNTIL - timedelta(days=5)},
+            {**PAID, GRACE: (PAID_UNTIL, PAID_UNTIL + timedelta(days=14))},
+        ),
         ({"status": "canceled", "ended_at": PAID_UNTIL + timedelta(days=9)}, PAID),
         ({"status": "canceled"}, PAID),
         (
@@ -309,3 +319,7 @@ def test_rights_from_elsewhere_are_never_touched(db: Database, now: datetime) ->
         access.revoke(session, source=EntitlementSource.COMP, source_id="press card", now=now)
         access.revoke(session, source=EntitlementSource.COMP, source_id="no such", now=now)
     assert current(db) == PAID
+
+
+def test_who_owes_nothing_reads_for_as_long_as_is_paid(db: Database) -> None:
+    assert grace_ends(subscribe(db), PAYWALL) == PAID_UNTIL

@@ -80,7 +80,7 @@ def test_while_the_bank_works_one_reads_provisionally_and_a_receipt_comes_only_w
     assert mails(by_debit) == ["debit_agreed", "subscription_started"]
 
 
-def test_a_first_debit_that_fails_days_later_is_told_with_a_way_to_pay_and_ends_with_the_grace(
+def test_a_first_debit_that_fails_days_later_is_told_with_a_way_to_pay_and_opens_nothing_more(
     by_debit: Context, stripe: LocalStripe
 ) -> None:
     started = agree(by_debit, stripe, NO_FUNDS)
@@ -93,9 +93,9 @@ def test_a_first_debit_that_fails_days_later_is_told_with_a_way_to_pay_and_ends_
     told = mail(by_debit, "payment_failed")
     assert told["pay_link"] == failing.pay_url != ""
     assert "subscription_started" not in mails(by_debit)
-    grace_ends = ours.started_at + timedelta(days=14)
-    assert rights(by_debit)["grace"].ends_at == grace_ends
-    assert reason(by_debit, ours.reader_id, grace_ends) is Reason.LIMIT_REACHED
+    assert told["access_until"] is None
+    assert rights(by_debit) == {}
+    assert reason(by_debit, ours.reader_id) is Reason.LIMIT_REACHED
     with pytest.raises(PaymentDueError):
         start(by_debit, reader_id=ours.reader_id)
     with by_debit.db.reading() as session:

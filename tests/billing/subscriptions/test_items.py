@@ -179,15 +179,19 @@ def test_a_change_that_waits_for_its_payment_leaves_the_old_plan_until_it_is_app
     assert look(context).stripe_price_id == dearer
 
 
-@pytest.mark.parametrize("days", [2, 5])
-def test_the_end_of_a_trial_however_short_is_told_once(
+@pytest.mark.parametrize("days", [2, 5, 14])
+def test_the_end_of_a_trial_however_short_is_told_once_and_not_when_it_begins(
     context: Context, stripe: LocalStripe, days: int
 ) -> None:
     ours = subscribe(context, stripe)
     ends = context.clock.now().replace(microsecond=0) + timedelta(days=days)
     stripe.client.v1.subscriptions.update(
-        ours.stripe_subscription_id, {"trial_end": int(ends.timestamp())}
+        ours.stripe_subscription_id,
+        {"trial_end": int(ends.timestamp()), "proration_behavior": "none"},
     )
+    look(context)
+    assert ("renewal_coming" in mails(context)) is (days < 4)
+    stripe.advance(days=max(0, days - 3))
 
     for _ in range(2):
         look(context)
@@ -217,4 +221,4 @@ def test_a_trial_reads_to_its_end_and_pays_nothing_before(
     assert trial.status is SubscriptionStatus.TRIALING
     assert trial.paid_until == ends.replace(microsecond=0)
     assert rights(context)["subscription"].ends_at == trial.paid_until + timedelta(hours=24)
-    assert mails(context) == ["subscription_started", "renewal_coming"]
+    assert mails(context) == ["subscription_started"]

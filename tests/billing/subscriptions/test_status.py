@@ -21,6 +21,7 @@ from tests.support.subscriber import (
     mail,
     mails,
     mirror,
+    pay_open_invoice,
     reason,
     rights,
     session_of,
@@ -36,12 +37,6 @@ HOUR = timedelta(hours=1)
 
 def advance_to(stripe: LocalStripe, moment: datetime) -> None:
     stripe.control("advance", to=int(moment.timestamp()))
-
-
-def pay_open_invoice(stripe: LocalStripe, page: str) -> None:
-    card = {"number": "4242424242424242", "expiry": "12/40", "cvc": "123", "name": "Gwen"}
-    answer = httpx2.post(page, data=card | {"country": "GB", "postal_code": "CR0 1BD"}, timeout=30)
-    assert answer.status_code in {200, 303}, answer.text
 
 
 def test_who_looks_only_after_two_unpaid_periods_sees_the_first_of_them(
@@ -83,7 +78,7 @@ def test_past_due_reads_on_through_the_grace_and_no_hour_longer_and_paying_late_
     with pytest.raises(PaymentDueError):
         start(context, reader_id=reader_id)
 
-    pay_open_invoice(stripe, failing.pay_url)
+    pay_open_invoice(failing.pay_url)
 
     paid = look(context)
     assert (paid.status, paid.past_due_since, paid.pay_url) == (ACTIVE, None, "")
