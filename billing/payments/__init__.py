@@ -1,6 +1,6 @@
 """Payments, refunds, disputes and payouts, and the movements of our balance: a mirror of Stripe."""
 
-from billing.payments.account import look_at_account, look_at_question
+from billing.payments.account import look_at_account, look_at_question, open_questions
 from billing.payments.address import reader_address
 from billing.payments.apply import apply
 from billing.payments.customers import link_customer, look_at_customer, reader_of
@@ -35,6 +35,7 @@ __all__ = [
     "look_at_payment_method",
     "look_at_payout",
     "look_at_question",
+    "open_questions",
     "paid_from",
     "reader_address",
     "reader_of",

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from billing.context import Context
+from billing.models import Task
 from billing.queue import Fence, look
 from billing.stripe_gateway import read_money
 from billing.stripe_gateway.types import StripeAccount, StripeQuestion
@@ -68,6 +70,12 @@ def _raise_or_settle(session: Session, theirs: StripeAccount, now: datetime) -> 
         else:
             detail = f"{what}{why}. {cure}"
             raise_again(session, kind, subject=theirs.id, detail=detail, now=now)
+
+
+def open_questions(session: Session) -> set[str]:
+    """Return what staff are asked about by Stripe and have not seen to."""
+    asked = sa.select(Task.subject).where(Task.kind.in_(_TO_DO), Task.closed_at.is_(None))
+    return set(session.scalars(asked))
 
 
 def look_at_question(

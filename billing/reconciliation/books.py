@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from billing.books import chart
 from billing.books.opening import opened_at
 from billing.books.posting import SOURCE
+from billing.clock import accounting_day
 from billing.context import Context
 from billing.errors import StripeUnavailableError
 from billing.models import BalanceTransaction, JournalEntry, Payout, PayoutStatus, Posting
@@ -24,6 +25,7 @@ from billing.stripe_gateway.types import StripeBalanceTransaction
 from billing.words import counted
 
 _ON_ITS_WAY: Final = timedelta(minutes=15)  # a poll a minute, and ten for what nobody can place
+_LONG_ARRIVED: Final = timedelta(days=14)
 _TRIES: Final = 5
 
 
@@ -136,9 +138,21 @@ def _ledger(session: Session, *, since: datetime, now: datetime) -> _Ledger:
         since=since,
         held={currency: int(amount) for currency, amount in held},
         posted={source: int(amount) for source, amount in posted},
-        faults=tuple(_unbalanced(session)),
+        faults=(*_unbalanced(session), *_never_tied(session, now)),
         payouts=_payouts(session),
     )
+
+
+def _never_tied(session: Session, now: datetime) -> Iterable[str]:
+    """Name payouts that arrived long ago, and of which Stripe never said what is in them."""
+    arrived = sa.select(Payout.stripe_payout_id).where(
+        Payout.automatic,
+        Payout.status == PayoutStatus.PAID,
+        Payout.residual.is_(None),
+        Payout.arrives_on < accounting_day(now) - _LONG_ARRIVED,
+    )
+    for payout in session.scalars(arrived.order_by(Payout.arrives_on)):
+        yield f"{payout} arrived, and Stripe has not said what is in it: ask Stripe"
 
 
 def _at_stripe(

@@ -29,6 +29,8 @@ from billing.models import (
     PaymentStatus,
     Payout,
     PayoutStatus,
+    Refund,
+    RefundStatus,
     Subscription,
     SubscriptionStatus,
 )
@@ -209,6 +211,11 @@ _MANDATES_IN_USE: Final = sa.select(PaymentMethod.mandate_id).where(
 )
 
 
+_REFUND_UNDER_WAY: Final = sa.select(Refund.payment_id).where(
+    Refund.status.in_((RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION))
+)
+
+
 def _no_more(_context: Context, _since: datetime | None) -> Shown:
     return iter(())
 
@@ -243,6 +250,7 @@ SIDES: Final = (
                         Payment.status == PaymentStatus.SUCCEEDED,
                         Payment.balance_transaction_id == "",
                     ),
+                    Payment.id.in_(_REFUND_UNDER_WAY),
                 )
             )
         ),

@@ -10,16 +10,24 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from billing import tasks
+from billing import payments, tasks
 from billing.context import Context
+from billing.errors import PASSING
 from billing.models import Cursor, Feed
 from billing.reconciliation.compare import BEGINNING
+from billing.reconciliation.refresh import refresh
 from billing.reconciliation.report import Report
+from billing.reconciliation.subject import Subject, SubjectKind
 from billing.reconciliation.sweep import sweep
+from billing.stripe_gateway import walk
+from billing.stripe_gateway.whose import make_sure, remembered
+from billing.words import counted
 
 PATIENCE: Final = 10.0  # real seconds: where time is moved, a month's webhooks arrive at once
 _CURSOR: Final = "sweep"
 _GAP: Final = "gap"
+_NOT_WHOLE: Final = "gap-not-whole"
+_LATER: Final = timedelta(hours=1)
 _OVERLAP: Final = timedelta(days=1)
 _NIGHT: Final = timedelta(days=7)
 _WEEK: Final = timedelta(days=35)
@@ -49,16 +57,40 @@ def note_gap(session: Session, *, now: datetime) -> None:
 
 
 def make_up_for_a_gap(context: Context) -> Report | None:
-    """Compare everything, if a gap was noted; one that breaks off is begun again."""
+    """Compare everything, if a gap was noted; one that breaks off is begun again.
+
+    Where some of it could not be looked at, all of it is looked at again an hour later.
+    """
+    now = context.clock.now()
     with context.db.reading() as session:
         gap = session.get(Cursor, _GAP)
-    if gap is None:
+    if gap is None or gap.at > now:
         return None
     report = everything(context)
-    if not report.stopped:
-        with context.db.unit_of_work() as session:
-            session.execute(sa.delete(Cursor).where(Cursor.name == _GAP, Cursor.at == gap.at))
+    if report.stopped:
+        return report
+    mine = sa.and_(Cursor.name == _GAP, Cursor.at == gap.at)
+    with context.db.unit_of_work() as session:
+        if not report.failed:
+            session.execute(sa.delete(Cursor).where(mine))
+            tasks.settle_tasks(session, _NOT_WHOLE, subject=_GAP, now=now)
+        else:
+            session.execute(sa.update(Cursor).where(mine).values(at=now + _LATER))
+            _ask_about_failed(session, report, now)
     return report
+
+
+def _ask_about_failed(session: Session, report: Report, now: datetime) -> None:
+    first, why = next(iter(report.failed.items()))
+    tasks.raise_again(
+        session,
+        _NOT_WHOLE,
+        subject=_GAP,
+        detail=f"All was compared after a gap, but {counted(len(report.failed), 'object')} could"
+        f" not be looked at, {first} ({why}) among them. It is tried again every hour; `billing"
+        " reconcile --full` names them all.",
+        now=now,
+    )
 
 
 def _round(context: Context, back: timedelta) -> Report:
@@ -81,9 +113,28 @@ def _swept(context: Context, since: datetime, feed: Feed) -> Report:
     if not report.stopped and not report.waiting_for:
         with context.db.unit_of_work() as session:
             session.merge(Cursor(name=_CURSOR, at=began))
+    if not report.stopped:
+        _ask_anew(context, since)
     say = _log.info if report.exit_code == 0 else _log.warning
     say("reconciled", drift=len(report.drifts), failed=len(report.failed), stopped=report.stopped)
     return report
+
+
+def _ask_anew(context: Context, since: datetime) -> None:
+    """Look at what we keep no mirror of: our account, its prices, and what Stripe asks of staff."""
+    try:
+        make_sure(context.db, context.gateway, now=context.clock.now())
+        with context.db.reading() as session:
+            ours, asked = remembered(session), payments.open_questions(session)
+        questions = {*walk.questions(context.gateway, since=since), *asked}
+        for subject in (
+            Subject(SubjectKind.ACCOUNT, ours.partition(" ")[0]),
+            Subject(SubjectKind.PRICE, "catalogue"),
+            *(Subject(SubjectKind.QUESTION, each) for each in sorted(questions)),
+        ):
+            refresh(context, subject, feed=Feed.SWEEP)
+    except PASSING as error:
+        _log.warning("not asked anew", reason=str(error))  # the next round does
 
 
 def _say_so(context: Context, since: datetime, now: datetime) -> None:

@@ -198,8 +198,9 @@ def _confirm(context: Context, report: Report, drifts: list[tuple[Side, Drift]])
             continue
         again = tries.of(subject, lambda: _afresh(context, side, drift, known))  # noqa: B023  # used at once
         told = set(again.differences) if again else set()
-        if again is None or told <= told_of:  # another object has told all of it
-            continue
+        named = any(each.row for each in told)  # what has no name may be another of its kind
+        if again is None or not told or (named and told <= told_of):
+            continue  # another object has told all of it
         told_of |= told
         drift.differences, drift.readers = again.differences, again.readers
         report.drifts.append(drift)
@@ -264,10 +265,10 @@ def _ask_staff(context: Context, report: Report) -> None:
     now = context.clock.now()
     differ = sum(not drift.repaired for drift in report.drifts)
     with context.db.unit_of_work() as session:
-        tasks.raise_task(
+        tasks.raise_again(
             session,
             "too-many-repairs",
-            subject=now.date().isoformat(),
+            subject=f"{now.date().isoformat()}{' all' if report.full else ''}",
             detail=f"We differ from Stripe in {counted(differ, 'object')}, and putting that right"
             f" would change the access or the mail of {counted(report.waiting_for, 'reader')}. None"
             " of it was done."

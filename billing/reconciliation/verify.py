@@ -121,7 +121,7 @@ def _keep(session: Session, verified: Verified) -> None:
     session.add(Verification(at=cutoff, differences=verified.differences, report=kept))
     if verified.exit_code:
         unseen = "" if verified.whole else "Not everything could be compared with Stripe. "
-        tasks.raise_task(
+        tasks.raise_again(
             session,
             "verification",
             subject=cutoff.date().isoformat(),

@@ -11,10 +11,20 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
+from billing import tasks
 from billing.clock import Clock
 from billing.context import Context
 from billing.errors import KeyRefusedError, StripeUnavailableError
-from billing.models import Cursor, Donation, Feed, OwedState, Repair, StripeEvent, Task
+from billing.models import (
+    Cursor,
+    Donation,
+    Feed,
+    ObjectLease,
+    OwedState,
+    Repair,
+    StripeEvent,
+    Task,
+)
 from billing.reconciliation import rounds
 from billing.stripe_gateway import events as listing
 from tests.support.stripe import LocalStripe
@@ -215,6 +225,36 @@ def test_a_comparison_that_stripe_breaks_off_is_begun_again(
 
     with context.db.reading() as session:
         assert session.scalars(sa.select(Donation.amount)).all() == [25_00]
+
+
+def test_a_gap_of_which_something_could_not_be_looked_at_is_not_made_up_for_and_told(
+    context: Context, stripe: LocalStripe
+) -> None:
+    poll_events(context)
+    give(context, stripe)
+    stripe.advance(days=LISTED_FOR.days + 1)
+    poll_events(context)
+    intent = stripe.client.v1.payment_intents.list().data[0].id
+    with context.db.unit_of_work() as session:
+        until = context.clock.now() + timedelta(minutes=30)
+        held = {"object_id": intent, "fence": 1, "leased_until": until}
+        session.execute(sa.insert(ObjectLease).values(**held))
+
+    first = rounds.make_up_for_a_gap(context)
+
+    assert first is not None
+    assert f"payment:{intent}" in first.failed
+    with context.db.reading() as session:
+        assert tasks.is_open(session, "gap-not-whole", subject="gap")
+    assert rounds.make_up_for_a_gap(context) is None  # not again at once
+    stripe.advance(seconds=3700)
+    again = rounds.make_up_for_a_gap(context)
+    assert again is not None
+    assert again.failed == {}
+    with context.db.reading() as session:
+        assert session.scalars(sa.select(Donation.amount)).all() == [25_00]
+        assert not tasks.is_open(session, "gap-not-whole", subject="gap")
+    assert rounds.make_up_for_a_gap(context) is None
 
 
 @pytest.mark.parametrize(

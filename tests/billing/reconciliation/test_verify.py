@@ -20,12 +20,14 @@ from billing.models import (
     Payment,
     PaymentMethod,
     Payout,
+    PayoutStatus,
     Refund,
     Subscription,
     Task,
     Verification,
 )
 from billing.money import Money
+from billing.reconciliation.books import compare_books
 from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.sweep import sweep
 from billing.reconciliation.verify import Verified, verify
@@ -158,3 +160,25 @@ def test_a_silent_stripe_is_no_agreement(agreed: Context, stripe: LocalStripe) -
     assert [task.split(".")[0] for task in tasks] == [
         "Not everything could be compared with Stripe"
     ]
+
+
+def test_a_payout_that_arrived_and_was_never_said_to_be_complete_is_no_agreement_for_ever(
+    agreed: Context, stripe: LocalStripe
+) -> None:
+    arrived = agreed.clock.now()
+    with agreed.db.unit_of_work() as session:
+        session.add(
+            Payout(
+                stripe_payout_id="po_untied",
+                status=PayoutStatus.PAID,
+                amount=1_00,
+                currency="gbp",
+                automatic=True,
+                arrives_on=arrived.date() - timedelta(days=15),
+                created_at=arrived - timedelta(days=17),
+            )
+        )
+
+    found = compare_books(agreed, since=BEGINNING)
+
+    assert found.faults == ["po_untied arrived, and Stripe has not said what is in it: ask Stripe"]
