@@ -35,6 +35,7 @@ from billing.models import (
     Refund,
     Subscription,
     SubscriptionStatus,
+    Task,
 )
 from billing.notices import RefundMade
 from billing.reconciliation.compare import BEGINNING
@@ -188,6 +189,8 @@ def agree(context: Context, stripe: model.Stripe, now: int) -> None:
         told = refunds_told(session)
         assert must <= told <= may, f"refunds told: {told}, must {must}, may {may}"
         same("disputes", _disputes(session), model.disputes(stripe))
+        asked = _disputes_for_staff(session)
+        same("disputes for staff", asked, model.disputes_for_staff(stripe, now))
         same("payouts", _payouts(session), model.payouts(stripe))
         same("what is paid from", _paid_from(session), model.paid_from(stripe))
         same("checkouts", _checkouts(session), model.sessions(stripe))
@@ -293,6 +296,16 @@ def _checkouts(session: Session) -> dict[str, str]:
 def _disputes(session: Session) -> dict[str, str]:
     rows = session.execute(sa.select(Dispute.stripe_dispute_id, Dispute.status))
     return {theirs: str(status.value) for theirs, status in rows}
+
+
+def _disputes_for_staff(session: Session) -> dict[str, str]:
+    questions = ("dispute", "dispute-inquiry", "dispute-appeal", "dispute-lost")
+    rows = session.execute(
+        sa.select(Task.subject, Task.kind).where(Task.kind.in_(questions), Task.closed_at.is_(None))
+    ).all()
+    found = {subject: "lost" if kind == questions[-1] else "to answer" for subject, kind in rows}
+    assert len(found) == len(rows), "one dispute is two questions"
+    return found
 
 
 def _payouts(session: Session) -> dict[str, tuple[str, int]]:
