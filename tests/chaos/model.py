@@ -330,6 +330,22 @@ def payouts(stripe: Stripe) -> dict[str, tuple[str, int]]:
     return {doc["id"]: (doc["status"], doc["amount"]) for doc in stripe["payout"]}
 
 
+def residuals(stripe: Stripe) -> dict[str, int]:
+    """Return what each payout that Stripe can list carries beyond the sum of its movements.
+
+    It is nought for all that tie. A payout is a movement itself, and no part of what it is made of.
+    """
+    carried = {
+        doc["id"]: doc["amount"]
+        for doc in stripe["payout"]
+        if doc["reconciliation_status"] == "completed"
+    }
+    for doc in stripe["balance_transaction"]:
+        if doc.get("within") in carried and doc["source"] != doc["within"]:
+            carried[doc["within"]] -= doc["net"]
+    return carried
+
+
 def sessions(stripe: Stripe) -> dict[str, str]:
     """Return what became of every Checkout session of ours."""
     return {
