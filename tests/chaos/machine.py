@@ -34,6 +34,9 @@ class Histories(Readers, AtStripe, Network):
             booked = ours.booked(session)
             moved = model.movements(stripe)
             ours.same("booked", booked, {key: moved.get(key) for key in booked})
+            tied, carried = ours.residuals(session), model.residuals(stripe)
+            ours.same("residuals", tied, {key: carried.get(key) for key in tied})
+            assert ours.told_twice(session) == [], "a fact was told twice"
             ended = ours.ended(session)
             assert self.ended <= ended, "what had ended lives again"
             self.ended = ended

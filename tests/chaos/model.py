@@ -319,9 +319,37 @@ def disputes(stripe: Stripe) -> dict[str, str]:
     return {doc["id"]: doc["status"] for doc in stripe["dispute"]}
 
 
+def disputes_for_staff(stripe: Stripe, now: int) -> dict[str, str]:
+    """Return the disputes of which staff must know: to answer while they can, or that are lost."""
+    found = {}
+    for doc in stripe["dispute"]:
+        due = doc["evidence_details"]["due_by"]
+        if doc["status"] == "lost":
+            found[doc["id"]] = "lost"
+        elif doc["status"].endswith("needs_response") and (due is None or now < due):
+            found[doc["id"]] = "to answer"
+    return found
+
+
 def payouts(stripe: Stripe) -> dict[str, tuple[str, int]]:
     """Return how every payout stands, and what it carries."""
     return {doc["id"]: (doc["status"], doc["amount"]) for doc in stripe["payout"]}
+
+
+def residuals(stripe: Stripe) -> dict[str, int]:
+    """Return what each payout that Stripe can list carries beyond the sum of its movements.
+
+    It is nought for all that tie. A payout is a movement itself, and no part of what it is made of.
+    """
+    carried = {
+        doc["id"]: doc["amount"]
+        for doc in stripe["payout"]
+        if doc["reconciliation_status"] == "completed"
+    }
+    for doc in stripe["balance_transaction"]:
+        if doc.get("within") in carried and doc["source"] != doc["within"]:
+            carried[doc["within"]] -= doc["net"]
+    return carried
 
 
 def sessions(stripe: Stripe) -> dict[str, str]:

@@ -35,6 +35,7 @@ from billing.models import (
     Refund,
     Subscription,
     SubscriptionStatus,
+    Task,
 )
 from billing.notices import RefundMade
 from billing.reconciliation.compare import BEGINNING
@@ -117,6 +118,18 @@ def booked(session: Session) -> dict[str, int]:
     return {source: int(total) for source, total in session.execute(lines)}
 
 
+def told_twice(session: Session) -> list[Any]:
+    """Return the facts of which more than one mail is owed or sent: there are none."""
+    fact = (OutboxMessage.kind, OutboxMessage.fact)
+    return list(session.execute(sa.select(*fact).group_by(*fact).having(sa.func.count() > 1)))
+
+
+def residuals(session: Session) -> dict[str, int | None]:
+    """Return what each payout that is tied carries beyond the sum of its movements."""
+    tied = sa.select(Payout).where(Payout.tied_at.is_not(None))
+    return {row.stripe_payout_id: row.residual for row in session.scalars(tied)}
+
+
 def ended(session: Session) -> set[str]:
     """Return the subscriptions which we say have ended."""
     over = [status for status in SubscriptionStatus if status.ended]
@@ -188,7 +201,10 @@ def agree(context: Context, stripe: model.Stripe, now: int) -> None:
         told = refunds_told(session)
         assert must <= told <= may, f"refunds told: {told}, must {must}, may {may}"
         same("disputes", _disputes(session), model.disputes(stripe))
+        asked = _disputes_for_staff(session)
+        same("disputes for staff", asked, model.disputes_for_staff(stripe, now))
         same("payouts", _payouts(session), model.payouts(stripe))
+        same("residuals", residuals(session), model.residuals(stripe))
         same("what is paid from", _paid_from(session), model.paid_from(stripe))
         same("checkouts", _checkouts(session), model.sessions(stripe))
 
@@ -295,9 +311,18 @@ def _disputes(session: Session) -> dict[str, str]:
     return {theirs: str(status.value) for theirs, status in rows}
 
 
+def _disputes_for_staff(session: Session) -> dict[str, str]:
+    questions = ("dispute", "dispute-inquiry", "dispute-appeal", "dispute-lost")
+    rows = session.execute(
+        sa.select(Task.subject, Task.kind).where(Task.kind.in_(questions), Task.closed_at.is_(None))
+    ).all()
+    found = {subject: "lost" if kind == questions[-1] else "to answer" for subject, kind in rows}
+    assert len(found) == len(rows), "one dispute is two questions"
+    return found
+
+
 def _payouts(session: Session) -> dict[str, tuple[str, int]]:
     rows = session.scalars(sa.select(Payout)).all()
-    assert not [row for row in rows if row.residual], "a payout does not tie"
     return {row.stripe_payout_id: (str(row.status.value), row.amount) for row in rows}
 
 

@@ -107,10 +107,17 @@ class World:
         return [self._send(event) for event in events]
 
     def objects(self) -> Iterator[Doc]:
-        """Walk everything Stripe has, as it keeps it; the deleted as what is left of them."""
+        """Walk everything Stripe has, as it keeps it; the deleted as what is left of them.
+
+        What Stripe shows only as a filter of a list, such as the payout of a movement, is `within`.
+        """
         with self._store() as store:
-            for (doc,) in store.execute("SELECT doc FROM object ORDER BY seq").fetchall():
-                yield json.loads(doc)
+            kept = store.execute("SELECT doc, parent FROM object ORDER BY seq").fetchall()
+        for text, parent in kept:
+            doc = json.loads(text)
+            if parent:
+                doc["within"] = parent
+            yield doc
 
     def close(self) -> None:
         """End it."""

@@ -8,9 +8,37 @@ from hypothesis.stateful import rule
 from billing import payments
 from billing.money import Money
 from tests.chaos import ours
-from tests.chaos.rules.history import CARDS, DAY, HOUR, MINUTE, History, once_somebody_paid, picks
+from tests.chaos.rules.history import (
+    CARDS,
+    DAY,
+    HOUR,
+    MINUTE,
+    STEPS,
+    History,
+    once_somebody_paid,
+    picks,
+)
 
 PRORATION = ("create_prorations", "always_invoice", "none")
+# How a dispute begins, and where it may go on to: as far as it gets from where it stands.
+# Source: https://docs.stripe.com/disputes/how-disputes-work
+BEGINNINGS = ("needs_response", "warning_needs_response", "prevented")
+APPEALED = ("lost", "appeal_needs_response", "appeal_under_review")
+WAYS: tuple[tuple[str, ...], ...] = (
+    (),
+    ("won",),
+    ("lost",),
+    ("warning_closed",),
+    ("prevented",),
+    ("needs_response",),
+    ("warning_under_review",),
+    ("under_review",),
+    ("appeal_needs_response", "lost"),
+    APPEALED[:2],
+    APPEALED,
+    (*APPEALED, "won"),
+    (*APPEALED, "lost"),
+)
 
 
 class AtStripe(History):
@@ -72,21 +100,26 @@ class AtStripe(History):
             self.world.stripe.try_control(f"refunds/{refunds[pick % len(refunds)]}/fail")
 
     @once_somebody_paid
-    @rule(pick=picks, asks_first=st.booleans())
-    def a_payer_disputes(self, pick: int, asks_first: bool) -> None:  # noqa: FBT001
-        charges = [c for c in self._stripe()["charge"] if c["status"] == "succeeded"]
-        if charges:
-            status = "warning_needs_response" if asks_first else "needs_response"
-            charge = charges[pick % len(charges)]["id"]
-            self.world.stripe.try_control("disputes/open", charge=charge, status=status)
+    @rule(pick=picks, begins=st.sampled_from(BEGINNINGS), way=st.sampled_from(WAYS))
+    def a_payer_disputes(self, pick: int, begins: str, way: tuple[str, ...]) -> None:
+        charges = [c["id"] for c in self._stripe()["charge"] if c["status"] == "succeeded"]
+        if not charges:
+            return
+        asked = {"charge": charges[pick % len(charges)], "status": begins}
+        if self.world.stripe.try_control("disputes/open", **asked):
+            self._goes_on(self._stripe()["dispute"][-1], way)
 
     @once_somebody_paid
-    @rule(pick=picks, status=st.sampled_from(["won", "lost", "warning_closed", "needs_response"]))
-    def a_bank_decides(self, pick: int, status: str) -> None:
-        disputes = [d["id"] for d in self._stripe()["dispute"]]
+    @rule(pick=picks, way=st.sampled_from(WAYS[1:]))
+    def a_bank_decides(self, pick: int, way: tuple[str, ...]) -> None:
+        disputes = self._stripe()["dispute"]
         if disputes:
-            dispute = disputes[pick % len(disputes)]
-            self.world.stripe.try_control(f"disputes/{dispute}/become", status=status)
+            self._goes_on(disputes[pick % len(disputes)], way)
+
+    def _goes_on(self, dispute: dict[str, Any], way: tuple[str, ...]) -> None:
+        for status in way:
+            became = f"disputes/{dispute['id']}/become"
+            STEPS[f"became {status}"] += self.world.stripe.try_control(became, status=status)
 
     @once_somebody_paid
     @rule(pick=picks)

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -18,17 +18,25 @@ from tests.chaos.rules.history import STEPS, History, once_somebody_paid, picks
 from tests.chaos.world import World
 from webhooks import inbox, poll
 
+A_WHILE = 0.1  # seconds: longer would show no more, and every history waits for it
 # What of Stripe's answers may go wrong, in the words of the local Stripe's list.
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "error", "status": 500},
     {"kind": "kept_error", "status": 500},
     {"kind": "rate_limited"},
     {"kind": "lock_timeout"},
+    {"kind": "lock_timeout_final"},
+    {"kind": "locked"},
     {"kind": "key_in_use"},
     {"kind": "dropped"},
     {"kind": "dropped", "after_effect": True},
+    {"kind": "cut"},
     {"kind": "truncated"},
     {"kind": "html"},
+    {"kind": "moved"},
+    {"kind": "moved", "after_effect": True},
+    {"kind": "drip", "delay": A_WHILE},
+    {"kind": "slow", "delay": A_WHILE},
 )
 POLLS: tuple[Callable[[Context], Any], ...] = (
     poll.poll_events,
@@ -36,28 +44,29 @@ POLLS: tuple[Callable[[Context], Any], ...] = (
     reconciliation.poll_balance_transactions,
     reconciliation.finish_commands,
 )
+place = st.integers(min_value=0, max_value=40)  # in a list that may be shorter: it goes round
 
 
 class Network(History):
     """The network, and our processes."""
 
     @rule(
-        count=st.integers(1, 12),
-        last_first=st.booleans(),
-        twice=st.booleans(),
+        places=st.lists(place, min_size=1, max_size=12),
+        again=st.lists(place, max_size=4),
         worked=st.sampled_from([0, 3, 12]),
     )
-    def webhooks_arrive(self, count: int, last_first: bool, twice: bool, worked: int) -> None:  # noqa: FBT001
-        """Some of what was said arrives, in some order, perhaps twice, and some is worked off."""
-        self._hear(count, last_first=last_first, twice=twice)
+    def webhooks_arrive(self, places: list[int], again: list[int], worked: int) -> None:
+        """Some of what was said arrives, in any order, some twice, and some is worked off."""
+        self._hear(places, again)
         if worked:
             inbox.handle_due(self.context, most=worked)
 
-    def _hear(self, count: int, *, last_first: bool = False, twice: bool = False) -> None:
+    def _hear(self, places: Sequence[int], again: Sequence[int] = ()) -> None:
+        """Let arrive what stands at these places of what is left unsent, one after the other."""
         self._listen()
-        chosen, self.unsent = self.unsent[:count], self.unsent[count:]
-        chosen = chosen[::-1] if last_first else chosen
-        answers = self.world.deliver([*chosen, *(chosen if twice else ())])
+        chosen = [self.unsent.pop(at % len(self.unsent)) for at in places if self.unsent]
+        doubled = [chosen[at % len(chosen)] for at in again if chosen]
+        answers = self.world.deliver([*chosen, *doubled])
         assert set(answers) <= {200}
         self.sent += chosen
 
@@ -90,7 +99,7 @@ class Network(History):
             count: how much has just come in for it to work through; where nothing has, it asks
                 Stripe what is new.
         """
-        self._hear(count)
+        self._hear([0] * count)
         left = sooner
 
         def come_by(_name: str) -> None:
