@@ -80,12 +80,13 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "invoice.overpaid": invoices.changed,
     # Which payment paid which invoice: there may be several to one.
     "invoice_payment.paid": invoices.paid_by,
-    # Says that less was owed than the invoice said; money moves only by a refund.
+    # Says that less was owed than the invoice said; money moves only by a refund. What it takes
+    # off receivables waits for the books to have any.
     "credit_note.created": payments.asked,
     "credit_note.updated": payments.asked,
     "credit_note.voided": payments.asked,
     # Gifts have no invoice: their payment intent is all there is. None of these is final but
-    # `succeeded` and `canceled`; a failed one may yet be paid.
+    # `succeeded` and `canceled`; a failed one may yet be paid. What is under way is no entry yet.
     "payment_intent.processing": payments.intent_changed,
     "payment_intent.requires_action": payments.intent_changed,
     "payment_intent.succeeded": payments.intent_changed,
