@@ -40,6 +40,7 @@ def test_what_is_no_amount_in_pounds_is_refused_with_how_to_write_one(written: s
     [
         ("gbp", 2, "£1,234.56"),
         ("eur", 2, "€1,234.56"),
+        ("usd", 2, "US$1,234.56"),
         ("jpy", 0, "123,456 JPY"),
         ("krw", 0, "123,456 KRW"),
         ("ugx", 2, "1,234.56 UGX"),
@@ -58,6 +59,26 @@ def test_a_currency_without_decimals_or_with_three_is_shown_and_filed_as_stripe_
     assert exponent(currency) == decimals
     assert str(money) == shown
     assert money.major == Decimal(123_456).scaleb(-decimals)
+
+
+@pytest.mark.parametrize(
+    ("decimals", "currencies"),
+    [
+        (0, "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"),
+        (3, "bhd jod kwd omr tnd"),
+        (2, "gbp eur usd aud chf pln"),
+    ],
+)
+def test_every_currency_that_is_not_in_hundredths_is_known(decimals: int, currencies: str) -> None:
+    assert {exponent(each) for each in currencies.split()} == {decimals}
+
+
+def test_what_cannot_be_read_is_quoted_no_further_than_one_can_read() -> None:
+    with pytest.raises(AmountError) as refused:
+        parse_pounds("x" * 60)
+
+    told = f"not an amount in pounds: '{'x' * 40}'; write it like 25 or 25.50"
+    assert str(refused.value) == told
 
 
 def test_an_amount_is_written_with_its_sign_its_commas_and_its_currency() -> None:

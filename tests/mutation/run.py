@@ -75,6 +75,8 @@ TARGETS: Final[Mapping[str, Target]] = {
     # The posting rules.
     "posting": Target("billing.books.posting", ("tests/billing/books/test_posting.py",)),
     "chart": Target("billing.books.chart", ("tests/billing/books/test_posting.py",)),
+    # The currency table.
+    "money": Target("billing.money", ("tests/billing/test_money.py",)),
     # The signature check.
     "signature": Target("webhooks.signature", ("tests/webhooks/test_signature.py",)),
 }
@@ -125,8 +127,7 @@ def survives(target: Target, text: str, *, template: Path) -> bool:
 
 
 def _test(target: Target, text: str, template: Path) -> int:
-    if target.module in sys.modules:
-        return pytest.ExitCode.INTERNAL_ERROR  # the other text would never be imported
+    sys.modules.pop(target.module, None)  # whoever has it keeps it; its tests import it anew
     signal.alarm(LIMIT)
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
