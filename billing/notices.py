@@ -229,14 +229,14 @@ class SubscriptionEnded(Notice):
 
     Attributes:
         unpaid: it ended because a payment could not be taken.
-        reads_until: where it ended before what is paid for does.
+        days_left: it ended before what is paid for does, and staff are asked to make that good.
     """
 
     kind: ClassVar[str] = "subscription_ended"
     plan: str
     ended_on: date
     unpaid: bool
-    reads_until: date | None = None
+    days_left: bool = False
 
 
 class RefundMade(Notice):

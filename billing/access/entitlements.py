@@ -114,10 +114,11 @@ def _grace(subscription: Subscription, paywall: Paywall) -> Term | None:
 def grace_ends(subscription: Subscription, paywall: Paywall) -> datetime:
     """Return until when one that owes something reads on: what is paid, and then the grace.
 
-    Whoever has never paid has none: what they read while their bank worked was on trust.
+    Whoever was to pay at the start and did not has none: what they read while their bank worked was
+    on trust. Whoever pays by transfer was let to pay later.
     """
     paid_until, since = subscription.paid_until, subscription.past_due_since
-    if since is None or paid_until <= subscription.started_at:
+    if since is None or max(since, paid_until) <= subscription.started_at:
         return paid_until
     ends = max(since, paid_until) + timedelta(days=paywall.grace_days)
     end = _end(subscription)
@@ -125,10 +126,8 @@ def grace_ends(subscription: Subscription, paywall: Paywall) -> datetime:
 
 
 def _end(subscription: Subscription) -> datetime | None:
-    """When the subscription ended or will; what is paid beyond an end nobody asked for stands."""
-    if subscription.ended_at is not None:
-        return max(subscription.ended_at, subscription.paid_until)
-    return subscription.ends_on
+    """When the subscription itself ended or will."""
+    return subscription.ended_at or subscription.ends_on
 
 
 def _term(starts_at: datetime, ends_at: datetime, reason: str) -> Term | None:

@@ -3,31 +3,35 @@
 The cursor says since when nothing was missed; a round that did not come to its end leaves it.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from billing import payments, tasks
+from billing import tasks
+from billing.books.opening import opened_at
 from billing.context import Context
-from billing.errors import PASSING
+from billing.errors import BillingError, KeyRefusedError
 from billing.models import Cursor, Feed
+from billing.payments import open_questions
 from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.refresh import refresh
 from billing.reconciliation.report import Report
 from billing.reconciliation.subject import Subject, SubjectKind
 from billing.reconciliation.sweep import sweep
 from billing.stripe_gateway import walk
-from billing.stripe_gateway.whose import make_sure, remembered
+from billing.stripe_gateway.whose import remembered
 from billing.words import counted
 
 PATIENCE: Final = 10.0  # real seconds: where time is moved, a month's webhooks arrive at once
 _CURSOR: Final = "sweep"
 _GAP: Final = "gap"
 _NOT_WHOLE: Final = "gap-not-whole"
-_LATER: Final = timedelta(hours=1)
+_LATER: Final = timedelta(days=1)
 _OVERLAP: Final = timedelta(days=1)
 _NIGHT: Final = timedelta(days=7)
 _WEEK: Final = timedelta(days=35)
@@ -59,7 +63,7 @@ def note_gap(session: Session, *, now: datetime) -> None:
 def make_up_for_a_gap(context: Context) -> Report | None:
     """Compare everything, if a gap was noted; one that breaks off is begun again.
 
-    Where some of it could not be looked at, all of it is looked at again an hour later.
+    Where some of it could not be looked at, all of it is looked at again a day later.
     """
     now = context.clock.now()
     with context.db.reading() as session:
@@ -87,7 +91,7 @@ def _ask_about_failed(session: Session, report: Report, now: datetime) -> None:
         _NOT_WHOLE,
         subject=_GAP,
         detail=f"All was compared after a gap, but {counted(len(report.failed), 'object')} could"
-        f" not be looked at, {first} ({why}) among them. It is tried again every hour; `billing"
+        f" not be looked at, {first} ({why}) among them. It is tried again each day; `billing"
         " reconcile --full` names them all.",
         now=now,
     )
@@ -122,19 +126,34 @@ def _swept(context: Context, since: datetime, feed: Feed) -> Report:
 
 def _ask_anew(context: Context, since: datetime) -> None:
     """Look at what we keep no mirror of: our account, its prices, and what Stripe asks of staff."""
+    with context.db.reading() as session:
+        ours, asked, opened = remembered(session), open_questions(session), opened_at(session)
+    since = max(since, opened) if opened else since
+    mirrored = [Subject(SubjectKind.PRICE, "catalogue")]
+    mirrored += [Subject(SubjectKind.ACCOUNT, ours.partition(" ")[0])] if ours else []
+    for subject in mirrored:
+        _tried(context, str(subject), partial(refresh, context, subject, feed=Feed.SWEEP))
+    found = set(asked)
+    for kind, walked in walk.questions(context.gateway, since=since).items():
+        _tried(context, kind, lambda walked=walked: found.update(walked))  # type: ignore[misc]
+    for each in sorted(found):
+        question = Subject(SubjectKind.QUESTION, each)
+        _tried(context, each, partial(refresh, context, question, feed=Feed.SWEEP))
+
+
+def _tried(context: Context, what: str, look: Callable[[], object]) -> None:
+    """Look at one thing; what cannot be looked at keeps nobody from the others."""
     try:
-        make_sure(context.db, context.gateway, now=context.clock.now())
-        with context.db.reading() as session:
-            ours, asked = remembered(session), payments.open_questions(session)
-        questions = {*walk.questions(context.gateway, since=since), *asked}
-        for subject in (
-            Subject(SubjectKind.ACCOUNT, ours.partition(" ")[0]),
-            Subject(SubjectKind.PRICE, "catalogue"),
-            *(Subject(SubjectKind.QUESTION, each) for each in sorted(questions)),
-        ):
-            refresh(context, subject, feed=Feed.SWEEP)
-    except PASSING as error:
-        _log.warning("not asked anew", reason=str(error))  # the next round does
+        look()
+    except BillingError as error:
+        _log.warning("not asked anew", what=what, reason=str(error))  # the next round does
+        if isinstance(error, KeyRefusedError):
+            detail = (
+                f"{what} cannot be looked at ({error}). `billing doctor` names what is missing."
+            )
+            now = context.clock.now()
+            with context.db.unit_of_work() as session:
+                tasks.raise_again(session, "key-refused", subject=what, detail=detail, now=now)
 
 
 def _say_so(context: Context, since: datetime, now: datetime) -> None:

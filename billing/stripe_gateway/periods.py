@@ -25,7 +25,8 @@ class Period:
     Attributes:
         due: when it is to be paid: later than it begins for whoever pays by transfer.
         paid: it is.
-        owed: neither paid nor made void, which is as if it had never been asked for.
+        owed: it was asked for and is not paid. A draft was not, and what was made void is as if it
+            had never been.
         worth: what its lines come to, in pence: nothing for a trial.
     """
 
@@ -48,7 +49,7 @@ def period_of(invoice: stripe.Invoice, lines: Sequence[stripe.InvoiceLineItem]) 
         ends,
         due=instant_or_none(invoice.due_date) or starts,
         paid=invoice.status == "paid",
-        owed=invoice.status not in ("paid", "void"),
+        owed=invoice.status in ("open", "uncollectible"),
         worth=sum(line.amount for line in of_a_period),
     )
 

@@ -3,7 +3,7 @@
 import stripe
 from stripe.params import InvoiceListParams
 
-from billing.errors import StripeRefusedError
+from billing.errors import StripeRefusedError, StripeUnavailableError
 from billing.models import Interval, SubscriptionStatus
 from billing.stripe_gateway.client import Gateway
 from billing.stripe_gateway.items import all_items, amount_due
@@ -126,14 +126,15 @@ def _subscription_status(status: str) -> SubscriptionStatus:
 def next_amount(gateway: Gateway, subscription_id: str) -> int | None:
     """Ask what the next invoice of a subscription asks for, in pence; None where none is to come.
 
-    Credit, what was added by hand and what is prorated for a change are in it.
+    Credit, what was added by hand and what is prorated for a change are in it. Nothing hangs on it
+    but a figure in a mail: where Stripe does not say it, nobody knows.
 
     Source: https://docs.stripe.com/api/invoices/create_preview
     """
     ask = gateway.client.v1.invoices.create_preview
     try:
         return gateway.ask(lambda: ask({"subscription": subscription_id})).amount_due
-    except StripeRefusedError:
+    except (StripeRefusedError, StripeUnavailableError):
         return None
 
 

@@ -94,17 +94,21 @@ def events_since(gateway: Gateway, *, since: datetime) -> Iterator[str]:
     return map(str, _every(gateway, gateway.client.v1.events.list, _since(since)))
 
 
-def questions(gateway: Gateway, *, since: datetime) -> Iterator[str]:
-    """Walk what Stripe asks of staff: open reviews, and the warnings and credit notes since."""
+def questions(gateway: Gateway, *, since: datetime) -> dict[str, Iterator[str]]:
+    """Return walks of what Stripe asks of staff, each to be begun by itself.
+
+    That is every open review, and the early fraud warnings and the credit notes since.
+    """
     v1 = gateway.client.v1
-    lists: tuple[tuple[Callable[[Any], Any], dict[str, Any]], ...] = (
-        (v1.reviews.list, {}),
-        (v1.radar.early_fraud_warnings.list, _since(since)),
-        (v1.credit_notes.list, _since(since)),
-    )
-    for ask, params in lists:
-        for found in _every(gateway, ask, params):
-            yield found.id
+    lists: dict[str, tuple[Callable[[Any], Any], dict[str, Any]]] = {
+        "reviews": (v1.reviews.list, {}),
+        "early fraud warnings": (v1.radar.early_fraud_warnings.list, _since(since)),
+        "credit notes": (v1.credit_notes.list, _since(since)),
+    }
+    return {
+        kind: (found.id for found in _every(gateway, ask, params))
+        for kind, (ask, params) in lists.items()
+    }
 
 
 def customers(gateway: Gateway) -> Iterator[tuple[StripeCustomer, str, str]]:

@@ -64,6 +64,7 @@ def not_let(gateway: Gateway) -> list[str]:
         "early fraud warnings": v1.radar.early_fraud_warnings.list,
         "events": v1.events.list,
         "invoice payments": v1.invoice_payments.list,
+        "invoice previews": lambda _limit: v1.invoices.create_preview({"subscription": _NONE}),
         "invoices": v1.invoices.list,
         "mandates": lambda _limit: v1.mandates.retrieve(_NONE),
         "payment intents": v1.payment_intents.list,

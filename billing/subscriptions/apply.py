@@ -13,7 +13,7 @@ from billing import readers
 from billing.access.entitlements import follow_subscription, settle_unknown
 from billing.catalogue.data import Catalogue
 from billing.catalogue.prices import find_price
-from billing.clock import accounting_day
+from billing.clock import accounting_day, in_words
 from billing.errors import UnknownReaderError
 from billing.models import Price, Subscription, SubscriptionStatus
 from billing.notices import Notice, SubscriptionEnded, SubscriptionEnding
@@ -106,7 +106,7 @@ def end_gone(
     ours.pay_url = ""
     session.flush()
     follow_subscription(session, ours, paywall=paywall, now=now)
-    _tell_end(session, ours, unpaid=False, catalogue=catalogue, now=now)
+    _tell_end(session, ours, unpaid=False, days_left=False, catalogue=catalogue, now=now)
     raise_task(
         session,
         "subscription-gone",
@@ -200,16 +200,20 @@ def _tell(
 ) -> None:
     """Owe the reader a mail for an end that was asked for or moved, and for the end itself."""
     if ours.status is SubscriptionStatus.CANCELED:
-        _tell_end(session, ours, unpaid=theirs.ended_unpaid, catalogue=catalogue, now=now)
+        days_left = theirs.ended_unpaid and theirs.paid_until > ours.paid_until
+        if days_left:
+            _ask_about_days(session, theirs, now)
+        unpaid = theirs.ended_unpaid
+        _tell_end(session, ours, unpaid=unpaid, days_left=days_left, catalogue=catalogue, now=now)
     elif theirs.ends_on is not None and theirs.ends_on != ended_before:
         asked = int((theirs.canceled_at or theirs.ends_on).timestamp())
         plan = catalogue.plan_name(ours.plan)
         on_hold = ours.collection_paused or ours.status is SubscriptionStatus.PAUSED
-        goes_on = ours.renews and ours.runs_until > now and not on_hold
+        goes_on = theirs.ends_on > theirs.period_ends > now and not on_hold
         notice = SubscriptionEnding(
             plan=plan,
             ends_on=accounting_day(theirs.ends_on),
-            next_payment_on=accounting_day(ours.runs_until) if goes_on else None,
+            next_payment_on=accounting_day(theirs.period_ends) if goes_on else None,
             asked_for=ours.asked_for,
             on_hold=on_hold,
         )
@@ -217,15 +221,33 @@ def _tell(
         _owe(session, ours, notice, fact, now)
 
 
+def _ask_about_days(session: Session, theirs: StripeSubscription, now: datetime) -> None:
+    """Nobody asked for this end: Stripe gave up what was owed beside a period that is paid."""
+    raise_task(
+        session,
+        "ended-with-paid-days",
+        subject=theirs.id,
+        detail=f"Stripe ended {theirs.id} because something owed beside it was never paid, and the"
+        f" reader had paid until {in_words(accounting_day(theirs.paid_until))}. They were told that"
+        " a person will write: give back what is left of it, or begin another for them.",
+        now=now,
+    )
+
+
 def _tell_end(
-    session: Session, ours: Subscription, *, unpaid: bool, catalogue: Catalogue, now: datetime
+    session: Session,
+    ours: Subscription,
+    *,
+    unpaid: bool,
+    days_left: bool,
+    catalogue: Catalogue,
+    now: datetime,
 ) -> None:
-    ended_at = ours.ended_at or now
     notice = SubscriptionEnded(
         plan=catalogue.plan_name(ours.plan),
-        ended_on=accounting_day(ended_at),
+        ended_on=accounting_day(ours.ended_at or now),
         unpaid=unpaid,
-        reads_until=accounting_day(ours.paid_until) if ours.paid_until > ended_at else None,
+        days_left=days_left,
     )
     _owe(session, ours, notice, f"ended:{ours.stripe_subscription_id}", now)
 

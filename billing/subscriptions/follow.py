@@ -17,7 +17,7 @@ from billing.queue import Fence, look
 from billing.stripe_gateway import read_billing
 from billing.stripe_gateway.types import StripeSubscription
 from billing.subscriptions.apply import apply, end_gone
-from billing.subscriptions.remind import due_for_a_reminder, is_near
+from billing.subscriptions.remind import due_for_a_reminder, is_near, is_told
 
 _log = structlog.get_logger(__name__)
 
@@ -65,9 +65,13 @@ def _read(context: Context, stripe_subscription_id: str) -> StripeSubscription |
     theirs = read_billing.subscription(context.gateway, stripe_subscription_id)
     if theirs is None or context.db.rehearsed:
         return theirs
-    left = theirs.period_ends - context.clock.now()
-    if not is_near(theirs.status, theirs.interval, left=left):
-        return theirs
+    now = context.clock.now()
+    near = is_near(
+        theirs.status, theirs.interval, paid=theirs.period_paid, left=theirs.period_ends - now
+    )
+    with context.db.reading() as session:
+        if not near or is_told(session, stripe_subscription_id, theirs.period_ends):
+            return theirs
     amount = read_billing.next_amount(context.gateway, stripe_subscription_id)
     return replace(theirs, next_amount=amount)
 

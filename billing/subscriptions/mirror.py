@@ -47,7 +47,7 @@ def _mirror_what_is_paid(ours: Subscription, theirs: StripeSubscription) -> None
             ours.past_due_since = theirs.overdue_since or theirs.period_starts
         case SubscriptionStatus.PAUSED if theirs.paused_at:
             ours.paid_until = min(theirs.paid_until, theirs.paused_at)
-        case SubscriptionStatus.CANCELED if theirs.ended_at and not theirs.ended_unpaid:
+        case SubscriptionStatus.CANCELED if theirs.ended_at:
             ours.paid_until = min(theirs.paid_until, theirs.ended_at)
         case _:
             pass  # what is owed for a change beside a paid period takes nothing of it away

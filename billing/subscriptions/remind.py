@@ -25,7 +25,15 @@ from billing.payments import paid_from, reader_address
 # Long enough to leave at leisure, short enough to be remembered; the key facts say so.
 REMINDED_EARLIEST: Final = timedelta(days=14)
 REMINDED_LATEST: Final = timedelta(days=3)  # by when it is told, unless it was decided later
+_LATEST: Final = timedelta(days=1)  # later than that nobody could act on it
 _TRIAL_EARLIEST: Final = timedelta(days=4)  # Stripe announces the end of a trial three days before
+
+
+_RUNS: Final = (
+    SubscriptionStatus.ACTIVE,
+    SubscriptionStatus.TRIALING,
+    SubscriptionStatus.PAST_DUE,
+)
 
 
 def remind(
@@ -73,7 +81,7 @@ def due_for_a_reminder(context: Context) -> list[str]:
     with context.db.reading() as session:
         near = session.scalars(
             sa.select(Subscription).where(
-                Subscription.status.in_((SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING)),
+                Subscription.status.in_(_RUNS),
                 renews_at.between(now, now + REMINDED_EARLIEST),
             )
         ).all()
@@ -93,17 +101,26 @@ def due_for_a_reminder(context: Context) -> list[str]:
     ]
 
 
-def is_near(status: SubscriptionStatus, interval: Interval, *, left: timedelta) -> bool:
-    """Whether what ends its period then is soon paid anew, and somebody may have forgotten it."""
+def is_told(session: Session, stripe_subscription_id: str, renews_at: datetime) -> bool:
+    """Whether a renewal was told already."""
+    fact = OutboxMessage.fact == _fact(stripe_subscription_id, renews_at)
+    return session.scalar(sa.select(OutboxMessage.id).where(fact).limit(1)) is not None
+
+
+def is_near(status: SubscriptionStatus, interval: Interval, *, paid: bool, left: timedelta) -> bool:
+    """Whether what ends its period then is soon paid anew, and somebody may have forgotten it.
+
+    Whoever owes for something beside a period that is paid has its renewal before them too.
+    """
     if status is SubscriptionStatus.TRIALING:
         return timedelta() <= left <= _TRIAL_EARLIEST
-    yearly = status is SubscriptionStatus.ACTIVE and interval is Interval.YEAR
-    return yearly and timedelta() <= left <= REMINDED_EARLIEST
+    runs = status is SubscriptionStatus.ACTIVE or (status is SubscriptionStatus.PAST_DUE and paid)
+    return runs and interval is Interval.YEAR and _LATEST <= left <= REMINDED_EARLIEST
 
 
 def _is_to_be_told(subscription: Subscription, now: datetime) -> bool:
-    left = subscription.runs_until - now
-    near = is_near(subscription.status, subscription.interval, left=left)
+    left, paid = subscription.runs_until - now, subscription.past_due_since is None
+    near = is_near(subscription.status, subscription.interval, paid=paid, left=left)
     return near and subscription.renews and not subscription.collection_paused
 
 

@@ -34,13 +34,14 @@ from billing.outbox import owe
 from billing.payments import address_for, reader_address, receipt_for
 from billing.settings import Paywall
 from billing.stripe_gateway.types import StripeInvoice
-from billing.tasks import raise_task
+from billing.tasks import raise_task, settle_tasks
 
 # Fourteen days, counted from the day after the contract.
 # Source: Consumer Contracts Regulations 2013, reg 30;
 # https://www.legislation.gov.uk/uksi/2013/3134/regulation/30
 COOLING_OFF: Final = timedelta(days=14)
 _FIRST: Final = "subscription_create"
+_LATE: Final = "paid-after-end"
 
 
 def tell_of_payment(
@@ -69,6 +70,8 @@ def tell_of_payment(
     late = subscription is not None and _came_too_late(payment, invoice, subscription)
     if late and payment.refunded_amount < payment.amount:
         _ask_about_late(session, payment, invoice, now)
+    elif late:
+        settle_tasks(session, _LATE, subject=payment.stripe_payment_intent_id, now=now)
     fact = f"receipt:{payment.stripe_payment_intent_id}"
     if _told(session, fact):
         return  # as a start or as a renewal, whichever it looked like then: never as both
@@ -116,7 +119,7 @@ def _ask_about_late(
 ) -> None:
     raise_task(
         session,
-        "paid-after-end",
+        _LATE,
         subject=payment.stripe_payment_intent_id,
         detail=f"{payment.money} ({payment.stripe_payment_intent_id}) came in for"
         f" {invoice.subscription_id}, which had ended by then: the reader has nothing for it, and"
@@ -129,7 +132,10 @@ def _next_payment_on(
     subscription: Subscription | None, invoice: StripeInvoice, now: datetime
 ) -> date | None:
     """Return when the next payment is taken; what was paid may be for a period long over."""
-    if subscription is None or subscription.collection_paused:
+    on_hold = subscription is not None and (
+        subscription.collection_paused or subscription.status is SubscriptionStatus.PAUSED
+    )
+    if subscription is None or on_hold:
         return None
     ends = max(invoice.period_ends, subscription.runs_until)
     comes = ends > now and subscription.goes_on_after(ends)

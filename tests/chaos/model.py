@@ -120,9 +120,8 @@ def reads_until(stripe: Stripe, subscription: Doc) -> int:
     )
     if status in _NEVER_MINE:
         return 0
-    if status == "canceled":  # by Stripe, for what was owed beside it, it takes no paid day away
-        unasked = (subscription["cancellation_details"] or {}).get("reason") == "payment_failed"
-        return max(end or 0, _pays_until(stripe, subscription) if unasked else 0)
+    if status == "canceled":
+        return end or 0
     if status in {"active", "trialing"}:
         until = _runs_until(stripe, subscription)
     elif status in {"past_due", "unpaid"}:
@@ -180,7 +179,7 @@ def _bears_until(stripe: Stripe, subscription: Doc) -> int:
 
     That is the end of its period if that is paid, and only a change is owed; else the grace, from
     where the first period began since the last that was paid, and never before the end of that.
-    What was made void is not owed, and who has never paid has no grace.
+    What was made void, or is a draft, is not owed, and who has never paid has no grace.
     """
     asked = _asked_for(stripe, subscription)
     if asked and asked[-1].status == "paid":
@@ -191,7 +190,7 @@ def _bears_until(stripe: Stripe, subscription: Doc) -> int:
     for period in asked:
         if period.status == "paid":
             since_paid = []
-        elif period.status != "void":
+        elif period.status not in {"void", "draft"}:
             since_paid.append(period.begins)
     owed = min(since_paid, default=_period_start(subscription))
     return max(owed, _pays_until(stripe, subscription)) + GRACE

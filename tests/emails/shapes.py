@@ -105,7 +105,7 @@ def every_shape() -> Iterator[Notice]:
     yield SubscriptionEnding(plan="Digital", ends_on=DAY, asked_for=True)
     yield SubscriptionEnding(plan="Digital", ends_on=DAY, on_hold=True)
     yield SubscriptionEnded(plan="Digital", ended_on=DAY, unpaid=True)
-    yield SubscriptionEnded(plan="Digital", ended_on=DAY, unpaid=True, reads_until=DAY)
+    yield SubscriptionEnded(plan="Digital", ended_on=DAY, unpaid=True, days_left=True)
     yield PaymentReceipt(receipt=bare, plan="Digital", renews_on=None, unsaid=True)
     yield PaymentReceipt(receipt=bare, plan="Digital", renews_on=None, ended=True)
     yield PaymentReceipt(receipt=bare, plan="Digital", renews_on=None, ended=True, late=True)

@@ -247,7 +247,7 @@ def test_a_gap_of_which_something_could_not_be_looked_at_is_not_made_up_for_and_
     with context.db.reading() as session:
         assert tasks.is_open(session, "gap-not-whole", subject="gap")
     assert rounds.make_up_for_a_gap(context) is None  # not again at once
-    stripe.advance(seconds=3700)
+    stripe.advance(seconds=25 * 3600)
     again = rounds.make_up_for_a_gap(context)
     assert again is not None
     assert again.failed == {}

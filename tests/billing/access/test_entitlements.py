@@ -133,14 +133,14 @@ PAID = {SUBSCRIPTION: (STARTED, PAID_UNTIL)}
         ({"status": "paused"}, PAID),
         ({"status": "incomplete", "paid_until": STARTED}, {}),
         ({"status": "incomplete_expired", "paid_until": STARTED, "ended_at": STARTED}, {}),
-        # Over: what is paid stands, which is less where somebody asked for an earlier end.
-        ({"status": "canceled", "ended_at": ENDS_EARLY}, PAID),
-        (
-            {"status": "canceled", "ended_at": ENDS_EARLY, "paid_until": ENDS_EARLY},
-            {SUBSCRIPTION: (STARTED, ENDS_EARLY)},
-        ),
-        # Who has never paid has no grace, and who is paid up has it from where that ends.
+        # Over: from that instant, and never beyond what was paid.
+        ({"status": "canceled", "ended_at": ENDS_EARLY}, {SUBSCRIPTION: (STARTED, ENDS_EARLY)}),
+        # Who was to pay at the start and did not has no grace; by transfer one pays later.
         ({"status": "past_due", "paid_until": STARTED, "past_due_since": STARTED}, {}),
+        (
+            {"status": "past_due", "paid_until": STARTED, "past_due_since": FAILED},
+            {GRACE: (STARTED, FAILED + timedelta(days=14))},
+        ),
         (
             {"status": "past_due", "past_due_since": PAID_UNTIL - timedelta(days=5)},
             {**PAID, GRACE: (PAID_UNTIL, PAID_UNTIL + timedelta(days=14))},

@@ -480,3 +480,23 @@ def test_a_round_looks_at_the_account_the_prices_and_what_stripe_asks_of_staff(
     with context.db.reading() as session:
         kinds = set(session.scalars(sa.select(Task.kind).where(Task.closed_at.is_(None))))
     assert {"review", "price-differs"} <= kinds
+
+
+def test_a_list_our_key_may_not_read_keeps_a_round_from_none_of_the_others(
+    context: Context, stripe: LocalStripe
+) -> None:
+    subscribe(context, stripe)
+    settle_all(context, stripe)
+    price = stripe.client.v1.prices.list({"limit": 1}).data[0].id
+    stripe.client.v1.prices.update(price, {"active": False})
+    stripe.advance(seconds=700)
+    stripe.control(
+        "fail_next", kind="error", method="GET", status=403, path_prefix="/v1/reviews", times=1
+    )
+
+    nightly(context)
+
+    with context.db.reading() as session:
+        asked = {(task.kind, task.subject) for task in session.scalars(sa.select(Task))}
+    assert ("key-refused", "reviews") in asked
+    assert "price-differs" in {kind for kind, _ in asked}

@@ -99,8 +99,13 @@ NO_ITEM = {**BY_HAND, "parent": {"subscription_item_details": None}}
 
 @pytest.mark.parametrize(
     ("status", "paid", "owed"),
-    [("paid", True, False), ("void", False, False)]
-    + [(each, False, True) for each in ("draft", "open", "uncollectible")],
+    [
+        ("paid", True, False),
+        ("void", False, False),
+        ("draft", False, False),
+        ("open", False, True),
+        ("uncollectible", False, True),
+    ],
 )
 def test_a_period_is_what_its_own_lines_say_and_no_others(
     status: str, *, paid: bool, owed: bool

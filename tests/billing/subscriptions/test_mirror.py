@@ -166,12 +166,6 @@ def test_what_is_stopped_is_paid_until_then_and_no_longer_than_it_was(
     assert instants(seen(status, overdue=STARTS, **theirs)) == (until, None, None)
 
 
-def test_an_end_for_what_was_owed_beside_a_paid_period_takes_no_paid_day_away() -> None:
-    ended = seen(SubscriptionStatus.CANCELED, ended_at=STARTS + DAY, ended_unpaid=True)
-
-    assert instants(ended) == (ENDS, None, None)
-
-
 @pytest.mark.parametrize(
     "status", [SubscriptionStatus.INCOMPLETE, SubscriptionStatus.INCOMPLETE_EXPIRED]
 )

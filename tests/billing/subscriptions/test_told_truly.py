@@ -7,11 +7,12 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from billing import checkout, sign_in, subscriptions
+from billing import checkout, payments, sign_in, subscriptions
 from billing.access import Reason
 from billing.clock import accounting_day
 from billing.context import Context
-from billing.models import Subscription, SubscriptionStatus
+from billing.models import Payment, Subscription, SubscriptionStatus
+from billing.tasks import open_tasks
 from billing.web.render import write_day
 from tests.billing.checkout.bank import agree
 from tests.support.pages import Page
@@ -47,6 +48,13 @@ def go_to_renewal(stripe: LocalStripe, ours: Subscription, *, after: timedelta =
     return stripe.client.v1.invoices.list({"limit": 1}).data[0]
 
 
+def told_payment(context: Context) -> str:
+    """Return the newest payment."""
+    with context.db.reading() as session:
+        newest = sa.select(Payment.stripe_payment_intent_id).order_by(Payment.created_at.desc())
+        return str(session.scalars(newest.limit(1)).one())
+
+
 def end(context: Context, ours: Subscription) -> None:
     subscriptions.cancel_at_period_end(context, reader_id=ours.reader_id, subscription_id=ours.id)
 
@@ -67,6 +75,12 @@ def test_who_pays_after_the_end_is_not_told_that_it_goes_on_and_staff_are_asked(
     assert (told["late"], told["ended"], told["renews_on"]) == (True, True, None)
     assert tasks(context) == ["paid-after-end"]
     assert reason(context, ours.reader_id) is Reason.LIMIT_REACHED
+
+    payment = told_payment(context)
+    payments.refund(context, payment, amount=None, actor="staff:1", reason="late")
+    checkout.look_at_payment(context, payment)
+    with context.db.reading() as session:
+        assert open_tasks(session) == []
 
 
 def test_a_payment_before_the_end_that_is_heard_of_after_it_is_an_ordinary_one(
@@ -201,7 +215,7 @@ def test_who_was_left_unpaid_and_asked_again_by_nobody_can_still_pay(
     ).buttons == ["Pay now"]
 
 
-def test_who_owes_for_a_change_alone_is_not_told_that_their_access_ends(
+def test_who_owes_for_a_change_alone_reads_on_and_if_all_ends_for_it_staff_are_asked(
     context: Context, stripe: LocalStripe
 ) -> None:
     ours = subscribe(context, stripe, card=FAILS_LATER, price=YEARLY)
@@ -219,12 +233,9 @@ def test_who_owes_for_a_change_alone_is_not_told_that_their_access_ends(
     stripe.advance(days=40)  # and Stripe, having tried in vain, ends the whole
     ended = look(context)
     assert ended.status is SubscriptionStatus.CANCELED
-    assert ended.paid_until == ours.paid_until
-    assert rights(context)["subscription"].ends_at == ours.paid_until
-    assert reason(context, ours.reader_id, ours.paid_until - HOUR) is Reason.SUBSCRIBER
-    assert mail(context, "subscription_ended")["reads_until"] == str(
-        accounting_day(ours.paid_until)
-    )
+    assert reason(context, ours.reader_id) is Reason.LIMIT_REACHED
+    assert mail(context, "subscription_ended")["days_left"]
+    assert tasks(context) == ["ended-with-paid-days"]
 
 
 def test_a_failed_renewal_before_an_end_promises_reading_no_longer_than_that(
@@ -325,3 +336,46 @@ def test_a_draft_that_is_deleted_is_no_question_any_more(
     with context.db.reading() as session:
         closed = session.scalar(sa.text("SELECT closed_at FROM task"))
     assert closed is not None
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_preview_that_stripe_does_not_give_holds_up_neither_look_nor_reminder(
+    context: Context, stripe: LocalStripe, status: int
+) -> None:
+    ours = subscribe(context, stripe, price=YEARLY)
+    stripe.advance(days=358)
+    asked: Any = {"path_prefix": "/v1/invoices/create_preview", "times": 3, "status": status}
+    stripe.control("fail_next", kind="error", method="POST", **asked)
+
+    assert subscriptions.remind_of_renewals(context) == 0
+
+    assert mail(context, "renewal_coming")["amount"]["amount"] == ours.amount
+
+
+def test_whoever_owes_for_a_change_is_reminded_of_their_year_all_the_same(
+    context: Context, stripe: LocalStripe
+) -> None:
+    stripe.control("settings", after_retries=2)
+    ours = subscribe(context, stripe, card=FAILS_LATER, price=YEARLY)
+    stripe.control("advance", to=int((ours.paid_until - timedelta(days=12)).timestamp()))
+    item = stripe.client.v1.subscriptions.retrieve(ours.stripe_subscription_id)["items"].data[0]
+    more: Any = {"items": [{"id": item.id, "quantity": 2}], "proration_behavior": "always_invoice"}
+    stripe.client.v1.subscriptions.update(ours.stripe_subscription_id, more)
+    assert look(context).status is SubscriptionStatus.PAST_DUE
+
+    subscriptions.remind_of_renewals(context)
+
+    assert mails(context).count("renewal_coming") == 1
+
+
+def test_an_end_far_beyond_an_overdue_period_names_the_payments_that_still_come(
+    context: Context, stripe: LocalStripe
+) -> None:
+    ours = subscribe(context, stripe, card=FAILS_LATER)
+    go_to_renewal(stripe, ours)
+    ends = int((ours.paid_until + timedelta(days=100)).timestamp())
+    stripe.client.v1.subscriptions.update(ours.stripe_subscription_id, {"cancel_at": ends})
+
+    look(context)
+
+    assert mail(context, "subscription_ending")["next_payment_on"] is not None

@@ -53,6 +53,13 @@ def a_job_is_not_let(world: World) -> None:
     schedule.run_due(world.context)
 
 
+def a_round_is_not_let(world: World) -> None:
+    """Look at everything by a key that may not read what Stripe asks of staff."""
+    asked = {"kind": "error", "method": "GET", "status": 403, "path_prefix": "/v1/reviews"}
+    world.stripe.control("fail_next", **asked)
+    rounds.nightly(world.context)
+
+
 def a_renewal_cannot_be_looked_at(world: World) -> None:
     """Remind of a renewal that is not as Stripe's are, and of it again when it is mended."""
     theirs = parts.newest(world, "subscription")
@@ -253,6 +260,7 @@ SCENES = (
     ),
     Scene(a_worker_begins, before=parts.a_subscriber),
     Scene(a_job_is_not_let, before=parts.a_subscriber),
+    Scene(a_round_is_not_let, before=parts.a_subscriber),
     Scene(a_renewal_cannot_be_looked_at, before=_a_year_nearly_over, end=_mended_in_the_end),
     Scene(events_come_in_a_bad_hour, before=parts.a_subscriber),
     Scene(events_that_are_not_for_us, before=parts.a_giver),
