@@ -83,6 +83,7 @@ def test_what_cannot_be_read_is_quoted_no_further_than_one_can_read() -> None:
 
 def test_an_amount_is_written_with_its_sign_its_commas_and_its_currency() -> None:
     assert str(Money(1_234_567_89)) == "£1,234,567.89"
+    assert str(Money(-1)) == "−£0.01"  # noqa: RUF001  # a minus sign, not a hyphen
     assert str(Money(-5)) == "−£0.05"  # noqa: RUF001  # a minus sign, not a hyphen
     assert str(Money(500, "jpy")) == "500 JPY"
     assert str(Money(1_234, "kwd")) == "1.234 KWD"

@@ -142,6 +142,10 @@ PAID = {SUBSCRIPTION: (STARTED, PAID_UNTIL)}
             {GRACE: (STARTED, FAILED + timedelta(days=14))},
         ),
         (
+            {"status": "past_due", "past_due_since": STARTED},
+            {**PAID, GRACE: (PAID_UNTIL, PAID_UNTIL + timedelta(days=14))},
+        ),
+        (
             {"status": "past_due", "past_due_since": PAID_UNTIL - timedelta(days=5)},
             {**PAID, GRACE: (PAID_UNTIL, PAID_UNTIL + timedelta(days=14))},
         ),
