@@ -1,7 +1,7 @@
 """What a subscriber is told of their payments: agreed with a bank, arrived, or not to be had."""
 
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -68,15 +68,20 @@ def tell_of_payment(
     last_day = max(starts, ends - timedelta(days=1))
     receipt = receipt_for(session, payment, item=plan, now=now, period=(starts, last_day))
     late = subscription is not None and _came_too_late(payment, invoice, subscription)
-    if late and payment.refunded_amount < payment.amount:
+    if late:
         _ask_about_late(session, payment, invoice, now)
-    elif late:
-        settle_tasks(session, _LATE, subject=payment.stripe_payment_intent_id, now=now)
     fact = f"receipt:{payment.stripe_payment_intent_id}"
     if _told(session, fact):
         return  # as a start or as a renewal, whichever it looked like then: never as both
     next_on = _next_payment_on(subscription, invoice, now)
     goes_on = subscription is not None and subscription.goes_on_after(invoice.period_ends)
+    unsaid = goes_on and next_on is None
+    paid: dict[str, Any] = {
+        "receipt": receipt,
+        "plan": plan,
+        "renews_on": next_on,
+        "unsaid": unsaid,
+    }
     notice: Notice
     if invoice.billing_reason == _FIRST and subscription is not None and not late:
         agreed_on = accounting_day(subscription.started_at)
@@ -84,22 +89,16 @@ def tell_of_payment(
         confirmed = _told(session, _agreed(subscription))
         over = confirmed and cooling_off_ends < accounting_day(now)
         notice = SubscriptionStarted(
-            receipt=receipt,
-            plan=plan,
+            **paid,
             price=subscription.money,
             interval=subscription.interval.value,
             agreed_on=agreed_on,
-            renews_on=next_on,
-            unsaid=goes_on and next_on is None,
             cooling_off_ends=None if over else cooling_off_ends,
             confirmed=confirmed,
         )
     else:
         notice = PaymentReceipt(
-            receipt=receipt,
-            plan=plan,
-            renews_on=next_on,
-            unsaid=goes_on and next_on is None,
+            **paid,
             price=subscription.money if subscription is not None and next_on else None,
             ended=subscription is not None and subscription.status.ended,
             late=late,
@@ -117,6 +116,10 @@ def _came_too_late(payment: Payment, invoice: StripeInvoice, subscription: Subsc
 def _ask_about_late(
     session: Session, payment: Payment, invoice: StripeInvoice, now: datetime
 ) -> None:
+    """Ask staff to give it back; once it is, nobody has to."""
+    if payment.refunded_amount >= payment.amount:
+        settle_tasks(session, _LATE, subject=payment.stripe_payment_intent_id, now=now)
+        return
     raise_task(
         session,
         _LATE,

@@ -6,12 +6,14 @@ from uuid import UUID
 
 import httpx2
 import sqlalchemy as sa
+from fastapi.testclient import TestClient
 
-from billing import checkout, subscriptions
+from billing import checkout, sign_in, subscriptions
 from billing.access import Reason, decide, rights_of
 from billing.access.decide import Facts, Policy
 from billing.context import Context
 from billing.models import Checkout, Entitlement, OutboxMessage, Subscription, Task
+from tests.support.pages import Page
 from tests.support.stripe import LocalStripe
 
 MONTHLY = "digital-month-standard"
@@ -73,6 +75,15 @@ def look(context: Context) -> Subscription:
     for each in known:
         subscriptions.look_again(context, each)
     return mirror(context)
+
+
+def account_of(client: TestClient, context: Context, ours: Subscription) -> Page:
+    """Open the account page of whoever has a subscription, signed in as they are."""
+    with context.db.unit_of_work() as session:
+        now = context.clock.now()
+        token = sign_in.begin_session(session, reader_id=ours.reader_id, now=now)
+    client.cookies.set("reader", token)
+    return Page(client.get("/account").text)
 
 
 def mirror(context: Context) -> Subscription:

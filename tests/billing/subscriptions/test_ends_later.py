@@ -4,14 +4,13 @@ from datetime import timedelta
 
 from fastapi.testclient import TestClient
 
-from billing import checkout, sign_in, subscriptions
+from billing import checkout, subscriptions
 from billing.clock import accounting_day
 from billing.context import Context
 from billing.models import Subscription
 from billing.web.render import write_day
-from tests.support.pages import Page
 from tests.support.stripe import LocalStripe
-from tests.support.subscriber import YEARLY, look, mail, mails, subscribe
+from tests.support.subscriber import YEARLY, account_of, look, mail, mails, subscribe
 
 
 def ending(
@@ -21,14 +20,6 @@ def ending(
     ends = int((ours.paid_until + after).timestamp())
     stripe.client.v1.subscriptions.update(ours.stripe_subscription_id, {"cancel_at": ends})
     return look(context)
-
-
-def account_of(client: TestClient, context: Context, ours: Subscription) -> Page:
-    with context.db.unit_of_work() as session:
-        now = context.clock.now()
-        token = sign_in.begin_session(session, reader_id=ours.reader_id, now=now)
-    client.cookies.set("reader", token)
-    return Page(client.get("/account").text)
 
 
 def test_an_end_beyond_the_next_renewal_is_told_with_the_payment_that_still_comes(

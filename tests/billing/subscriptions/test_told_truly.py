@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from billing import checkout, payments, sign_in, subscriptions
+from billing import checkout, payments, subscriptions
 from billing.access import Reason
 from billing.clock import accounting_day
 from billing.context import Context
@@ -15,12 +15,12 @@ from billing.models import Payment, Subscription, SubscriptionStatus
 from billing.tasks import open_tasks
 from billing.web.render import write_day
 from tests.billing.checkout.bank import agree
-from tests.support.pages import Page
 from tests.support.stripe import LocalStripe
 from tests.support.subscriber import (
     FAILS_LATER,
     PAYS,
     YEARLY,
+    account_of,
     look,
     mail,
     mails,
@@ -32,14 +32,6 @@ from tests.support.subscriber import (
 )
 
 HOUR = timedelta(hours=1)
-
-
-def account_of(client: TestClient, context: Context, ours: Subscription) -> Page:
-    with context.db.unit_of_work() as session:
-        now = context.clock.now()
-        token = sign_in.begin_session(session, reader_id=ours.reader_id, now=now)
-    client.cookies.set("reader", token)
-    return Page(client.get("/account").text)
 
 
 def go_to_renewal(stripe: LocalStripe, ours: Subscription, *, after: timedelta = 2 * HOUR) -> Any:
