@@ -8,23 +8,28 @@ A day without any difference is kept like any other.
 
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
 from billing import tasks
+from billing.clock import accounting_day, in_words
 from billing.context import Context
 from billing.errors import StripeRefusedError, StripeUnavailableError
-from billing.models import Verification
+from billing.models import Task, Verification
 from billing.reconciliation.books import Books, compare_books
+from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.report import Report
 from billing.reconciliation.rounds import PATIENCE
 from billing.reconciliation.sweep import sweep
 from billing.words import counted
 
 _DAILY: Final = timedelta(days=35)
+_KIND: Final = "verification"
+_ASKED: Final = sa.select(Task.subject).where(Task.kind == _KIND, Task.closed_at.is_(None))
 
 _log = structlog.get_logger(__name__)
 
@@ -81,14 +86,23 @@ class Verified:
 
 
 def verify_daily(context: Context) -> Verified:
-    """Verify what is not finished, and what began in the last five weeks."""
-    return verify(context, since=context.clock.now() - _DAILY, patience=PATIENCE)
+    """Verify what is not finished, and what began in the last five weeks.
+
+    While the staff are asked about a difference, as far back as it was found: what grows too old to
+    be looked at would never be said to agree.
+    """
+    since = context.clock.now() - _DAILY
+    with context.db.reading() as session:
+        asked = [_asked_from(subject) for subject in session.scalars(_ASKED)]
+    since = min([since, *(each for each in asked if each > BEGINNING)])
+    return verify(context, since=since, patience=PATIENCE)
 
 
 def verify(context: Context, *, since: datetime, patience: float = 0) -> Verified:
     """Compare everything that is not finished, or began since, and the books; keep the report.
 
-    The staff are asked to look where something differs.
+    The staff are asked to look where something differs; the question is closed by a verification
+    that looks as far back and agrees.
 
     Args:
         context: the process's context.
@@ -100,7 +114,7 @@ def verify(context: Context, *, since: datetime, patience: float = 0) -> Verifie
         time.sleep(patience)
         verified = _look(context, since)
     with context.db.unit_of_work() as session:
-        _keep(session, verified)
+        _keep(session, verified, since)
     _log.info("verified", differences=verified.differences, exit_code=verified.exit_code)
     return verified
 
@@ -116,16 +130,26 @@ def _look(context: Context, since: datetime) -> Verified:
     return verified
 
 
-def _keep(session: Session, verified: Verified) -> None:
+def _keep(session: Session, verified: Verified, since: datetime) -> None:
     kept, cutoff = verified.as_kept(), verified.cutoff
     session.add(Verification(at=cutoff, differences=verified.differences, report=kept))
-    if verified.exit_code:
-        unseen = "" if verified.whole else "Not everything could be compared with Stripe. "
-        tasks.raise_again(
-            session,
-            "verification",
-            subject=cutoff.date().isoformat(),
-            detail=f"{unseen}{counted(verified.differences, 'difference')} between us and Stripe;"
-            " `billing verify` names what there is, `billing reconcile` puts right what can be.",
-            now=cutoff,
-        )
+    if verified.exit_code == 0:
+        for subject in session.scalars(_ASKED):
+            if _asked_from(subject) >= since:
+                tasks.settle_tasks(session, _KIND, subject=subject, now=cutoff)
+        return
+    unseen = "" if verified.whole else "Not everything could be compared with Stripe. "
+    tasks.raise_again(
+        session,
+        _KIND,
+        subject=since.date().isoformat(),
+        detail=f"{unseen}{counted(verified.differences, 'difference')} between us and Stripe on"
+        f" {in_words(accounting_day(cutoff))}; `billing verify` names what there is, `billing"
+        " reconcile` puts right what can be.",
+        now=cutoff,
+    )
+
+
+def _asked_from(subject: str) -> datetime:
+    """Return since when a question is; its subject names the day."""
+    return datetime.fromisoformat(subject).replace(tzinfo=UTC)

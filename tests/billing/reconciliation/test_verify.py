@@ -30,7 +30,7 @@ from billing.money import Money
 from billing.reconciliation.books import compare_books
 from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.sweep import sweep
-from billing.reconciliation.verify import Verified, verify
+from billing.reconciliation.verify import Verified, verify, verify_daily
 from tests.billing.reconciliation.test_any_delivery import tell_a_story
 from tests.support.reconciling import committed_writes
 from tests.support.stripe import LocalStripe
@@ -128,6 +128,31 @@ def test_money_that_only_the_ledger_knows_is_a_fault_of_the_books(agreed: Contex
     assert found.books.faults == ["the ledger says £5.00 more than Stripe holds for us"]
     with agreed.db.reading() as session:
         assert session.scalars(sa.select(Task.kind)).all() == ["verification"]
+
+
+def asked(context: Context) -> list[str]:
+    """Return since when the staff are asked about a difference, where they still are."""
+    with context.db.reading() as session:
+        waits = sa.select(Task.subject).where(Task.kind == "verification", Task.closed_at.is_(None))
+        return sorted(session.scalars(waits))
+
+
+def test_a_question_is_closed_by_what_looks_as_far_back_and_agrees(agreed: Context) -> None:
+    last_month = agreed.clock.now() - timedelta(days=38)
+    with agreed.db.unit_of_work() as session:
+        session.execute(sa.update(Payment).values(amount=Payment.amount + 1))
+    verify(agreed, since=last_month)
+    verify(agreed, since=BEGINNING)
+    both = ["2000-01-01", last_month.date().isoformat()]
+    assert asked(agreed) == both
+    sweep(agreed, since=BEGINNING)
+
+    verify(agreed, since=last_month + timedelta(days=1))
+    assert asked(agreed) == both
+    verify_daily(agreed)
+    assert asked(agreed) == ["2000-01-01"]
+    verify(agreed, since=BEGINNING)
+    assert asked(agreed) == []
 
 
 def test_what_moves_while_it_looks_is_on_its_way_and_no_difference(
