@@ -18,7 +18,7 @@ from billing.stripe_gateway.whose import OtherAccountError, make_sure, refuse_an
 from billing.subscriptions import look_again
 from service import backlog
 from service.cli.opening import refuse_another_account
-from tests.billing.reconciliation.test_sweep import settle_all, subscribe
+from tests.support.reconciling import settle_all, subscribe
 from tests.support.stripe import LocalStripe
 
 

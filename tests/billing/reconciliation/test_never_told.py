@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from billing.context import Context
 from billing.models import Feed, Payment, Repair
 from billing.reconciliation.rounds import nightly
-from tests.billing.reconciliation.test_sweep import settle_all, subscribe
+from tests.support.reconciling import settle_all, subscribe
 from tests.support.stripe import LocalStripe
 from tests.support.subscriber import mails, mirror
 

@@ -11,14 +11,7 @@ from billing import checkout
 from billing.books.ledger import account_balance
 from billing.clock import Clock
 from billing.context import Context
-from billing.models import (
-    Account,
-    AccountKind,
-    Checkout,
-    CheckoutKind,
-    CheckoutStatus,
-    Task,
-)
+from billing.models import Account, AccountKind, Checkout, CheckoutKind, CheckoutStatus, Task
 from billing.money import Money
 from billing.reconciliation import poll_balance_transactions, poll_unfinished
 from tests.support.stripe import LocalStripe

@@ -1,11 +1,9 @@
 """What we ask of Stripe happens once, whatever becomes of the answer."""
 
-from uuid import UUID
-
 import pytest
 import sqlalchemy as sa
 
-from billing import checkout, payments, subscriptions
+from billing import checkout, payments
 from billing.books.totals import fund_total
 from billing.context import Context
 from billing.errors import (
@@ -15,27 +13,13 @@ from billing.errors import (
     StripeRefusedError,
     StripeUnavailableError,
 )
-from billing.models import (
-    Checkout,
-    CheckoutStatus,
-    Command,
-    CommandState,
-    Refund,
-    Subscription,
-    Task,
-)
+from billing.models import Checkout, CheckoutStatus, CommandState, Refund
 from billing.money import Money
 from billing.reconciliation import finish_commands
-from billing.stripe_gateway.commands import Frozen, Way, ask, decide, supersede
+from billing.stripe_gateway.commands import decide
+from tests.support.losing import EVERY_TRY, commands, lose_answers, tasks
 from tests.support.stripe import LocalStripe
-
-EVERY_TRY = 3  # ours and the SDK's two
-
-
-def lose_answers(stripe: LocalStripe, *, after_effect: bool, method: str = "POST") -> None:
-    stripe.control(
-        "fail_next", kind="dropped", method=method, times=EVERY_TRY, after_effect=after_effect
-    )
+from tests.support.subscriber import subscribe
 
 
 def begin(context: Context) -> None:
@@ -60,29 +44,6 @@ def gift(context: Context, stripe: LocalStripe) -> str:
         theirs = session.get_one(Checkout, started.checkout_id).stripe_session_id
     checkout.settle(context, str(theirs))
     return stripe.client.v1.payment_intents.list().data[0].id
-
-
-def subscriber(context: Context, stripe: LocalStripe) -> tuple[UUID, UUID]:
-    started = checkout.start_subscription(
-        context, lookup_key="digital-month-standard", reader_id=None, shown={}, caller=""
-    )
-    stripe.pay(started.url)
-    with context.db.reading() as session:
-        theirs = session.get_one(Checkout, started.checkout_id).stripe_session_id
-    checkout.settle(context, str(theirs))
-    with context.db.reading() as session:
-        ours = session.scalars(sa.select(Subscription)).one()
-        return ours.reader_id, ours.id
-
-
-def commands(context: Context) -> list[CommandState]:
-    with context.db.reading() as session:
-        return list(session.scalars(sa.select(Command.state).order_by(Command.created_at)))
-
-
-def tasks(context: Context) -> list[Task]:
-    with context.db.reading() as session:
-        return list(session.scalars(sa.select(Task)))
 
 
 def sessions(stripe: LocalStripe) -> int:
@@ -127,157 +88,6 @@ def test_after_a_day_stripe_is_looked_at_and_never_asked_again_for_a_page_nobody
     assert finish_commands(context) == 0
     if not happened:
         assert checkouts(context) == [(CheckoutStatus.FAILED, False)]
-
-
-def test_an_end_that_was_asked_for_is_carried_out_a_day_later_though_no_answer_ever_came(
-    context: Context, stripe: LocalStripe
-) -> None:
-    reader_id, subscription_id = subscriber(context, stripe)
-    lose_answers(stripe, after_effect=False)
-    with pytest.raises(StripeUnavailableError):
-        subscriptions.cancel_at_period_end(
-            context, reader_id=reader_id, subscription_id=subscription_id
-        )
-
-    stripe.advance(seconds=25 * 3600)
-    assert finish_commands(context) == 1
-
-    assert commands(context)[-1] is CommandState.DONE
-    assert stripe.client.v1.subscriptions.list().data[0].cancel_at_period_end
-    with context.db.reading() as session:
-        assert session.scalars(sa.select(Subscription.ends_on)).one() is not None
-
-
-def test_the_last_word_counts_an_unknown_end_is_not_carried_out_after_the_reader_kept(
-    context: Context, stripe: LocalStripe
-) -> None:
-    reader_id, subscription_id = subscriber(context, stripe)
-    lose_answers(stripe, after_effect=False)
-    with pytest.raises(StripeUnavailableError):
-        subscriptions.cancel_at_period_end(
-            context, reader_id=reader_id, subscription_id=subscription_id
-        )
-    subscriptions.keep(context, reader_id=reader_id, subscription_id=subscription_id)
-
-    stripe.advance(seconds=3600)
-    finish_commands(context)
-
-    assert commands(context)[1:] == [CommandState.ABANDONED, CommandState.DONE]
-    assert not stripe.client.v1.subscriptions.list().data[0].cancel_at_period_end
-
-
-def test_what_was_tried_again_in_vain_and_then_taken_back_is_no_question(
-    context: Context, stripe: LocalStripe
-) -> None:
-    reader_id, subscription_id = subscriber(context, stripe)
-    who = {"reader_id": reader_id, "subscription_id": subscription_id}
-    lose_answers(stripe, after_effect=False)
-    with pytest.raises(StripeUnavailableError):
-        subscriptions.cancel_at_period_end(context, **who)
-    stripe.advance(seconds=600)
-    lose_answers(stripe, after_effect=False)
-    finish_commands(context)
-    stripe.control("fail_next/clear")
-
-    subscriptions.keep(context, **who)
-    stripe.advance(seconds=3600)
-    finish_commands(context)
-
-    assert commands(context)[1:] == [CommandState.ABANDONED, CommandState.DONE]
-    assert tasks(context) == []
-
-
-def test_an_end_whose_answer_is_lost_only_after_the_reader_kept_stays_given_up(
-    context: Context,
-) -> None:
-    now = context.clock.now()
-    with context.db.unit_of_work() as session:
-        command = decide(session, "subscription.keep", subject="sub_1", params={}, now=now)
-
-    def superseded_meanwhile(_params: Frozen, _options: dict[str, str]) -> None:
-        with context.db.unit_of_work() as session:
-            supersede(session, subject="sub_1")
-        raise StripeUnavailableError("no answer")
-
-    way = Way(call=superseded_meanwhile, look=lambda _command: None, lasting=True)
-    with pytest.raises(StripeUnavailableError):
-        ask(context.db, command.id, way, clock=context.clock)
-
-    assert commands(context) == [CommandState.ABANDONED]
-
-
-def test_an_end_that_cannot_be_taken_back_any_more_is_told_to_the_staff(
-    context: Context, stripe: LocalStripe
-) -> None:
-    reader_id, subscription_id = subscriber(context, stripe)
-    who = {"reader_id": reader_id, "subscription_id": subscription_id}
-    subscriptions.cancel_at_period_end(context, **who)
-    lose_answers(stripe, after_effect=False)
-    with pytest.raises(StripeUnavailableError):
-        subscriptions.keep(context, **who)
-    stripe.client.v1.subscriptions.cancel(stripe.client.v1.subscriptions.list().data[0].id)
-
-    stripe.advance(seconds=25 * 3600)
-    finish_commands(context)
-
-    (asked,) = tasks(context)
-    assert asked.kind == "subscription-not-done"
-    assert "(keep) was not done" in asked.detail
-
-
-def test_an_end_that_came_sooner_than_asked_is_done(context: Context, stripe: LocalStripe) -> None:
-    reader_id, subscription_id = subscriber(context, stripe)
-    lose_answers(stripe, after_effect=False)
-    with pytest.raises(StripeUnavailableError):
-        subscriptions.cancel_at_period_end(
-            context, reader_id=reader_id, subscription_id=subscription_id
-        )
-    stripe.client.v1.subscriptions.cancel(stripe.client.v1.subscriptions.list().data[0].id)
-
-    stripe.advance(seconds=25 * 3600)
-    finish_commands(context)
-
-    assert commands(context)[-1] is CommandState.DONE
-    assert tasks(context) == []
-
-
-def test_an_end_that_staff_have_put_off_meanwhile_is_not_taken_for_the_one_that_was_asked(
-    context: Context, stripe: LocalStripe
-) -> None:
-    reader_id, subscription_id = subscriber(context, stripe)
-    lose_answers(stripe, after_effect=False)
-    with pytest.raises(StripeUnavailableError):
-        subscriptions.cancel_at_period_end(
-            context, reader_id=reader_id, subscription_id=subscription_id
-        )
-    theirs = stripe.client.v1.subscriptions.list().data[0]
-    ends = theirs["items"].data[0].current_period_end
-    stripe.client.v1.subscriptions.update(theirs.id, {"cancel_at": ends + 90 * 24 * 3600})
-
-    stripe.advance(seconds=25 * 3600)
-    finish_commands(context)
-
-    assert stripe.client.v1.subscriptions.retrieve(theirs.id).cancel_at == ends
-
-
-@pytest.mark.parametrize("dated", [True, False])
-def test_an_end_is_taken_back_in_the_writing_it_has(
-    context: Context, stripe: LocalStripe, *, dated: bool
-) -> None:
-    reader_id, subscription_id = subscriber(context, stripe)
-    who = {"reader_id": reader_id, "subscription_id": subscription_id}
-    subscriptions.cancel_at_period_end(context, **who)
-    theirs = stripe.client.v1.subscriptions.list().data[0].id
-    if dated:  # as the portal writes it
-        stripe.rewrite(theirs, cancel_at_period_end=False)
-
-    subscriptions.keep(context, **who)
-
-    with context.db.reading() as session:
-        asked = session.scalars(sa.select(Command.params).where(Command.kind.endswith("keep")))
-        assert asked.one() == ({"cancel_at": ""} if dated else {"cancel_at_period_end": False})
-        assert session.scalars(sa.select(Subscription.ends_on)).one() is None
-    assert stripe.client.v1.subscriptions.retrieve(theirs).cancel_at is None
 
 
 def test_a_refund_whose_answer_was_lost_is_made_once(context: Context, stripe: LocalStripe) -> None:
@@ -377,7 +187,7 @@ def test_what_nobody_lived_to_ask_is_told_to_the_staff_when_it_comes_to_nothing(
 def test_a_new_card_that_was_chosen_and_never_used_is_told_to_the_staff(
     context: Context, stripe: LocalStripe
 ) -> None:
-    subscriber(context, stripe)
+    subscribe(context, stripe)
     theirs = stripe.client.v1.subscriptions.list().data[0].id
     params = {"default_payment_method": "pm_of_nobody"}
     with context.db.unit_of_work() as session:

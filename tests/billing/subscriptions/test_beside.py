@@ -22,6 +22,7 @@ from tests.support.subscriber import (
     reason,
     rights,
     subscribe,
+    take_a_second_copy,
 )
 
 GRACE = timedelta(days=14)
@@ -106,9 +107,7 @@ def test_who_does_not_pay_for_an_upgrade_keeps_the_year_that_is_paid(
 ) -> None:
     ours = subscribe(context, stripe, card=FAILS_LATER, price=YEARLY)
     stripe.advance(days=165)
-    item = stripe.client.v1.subscriptions.retrieve(ours.stripe_subscription_id)["items"].data[0]
-    more: Any = {"items": [{"id": item.id, "quantity": 2}], "proration_behavior": "always_invoice"}
-    stripe.client.v1.subscriptions.update(ours.stripe_subscription_id, more)
+    take_a_second_copy(stripe, ours)
     bill = stripe.client.v1.invoices.list({"limit": 1}).data[0]
 
     checkout.look_at_invoice(context, str(bill.id))

@@ -28,6 +28,7 @@ from tests.support.subscriber import (
     reason,
     rights,
     subscribe,
+    take_a_second_copy,
     tasks,
 )
 
@@ -212,9 +213,7 @@ def test_who_owes_for_a_change_alone_reads_on_and_if_all_ends_for_it_staff_are_a
 ) -> None:
     ours = subscribe(context, stripe, card=FAILS_LATER, price=YEARLY)
     stripe.advance(days=165)
-    item = stripe.client.v1.subscriptions.retrieve(ours.stripe_subscription_id)["items"].data[0]
-    more: Any = {"items": [{"id": item.id, "quantity": 2}], "proration_behavior": "always_invoice"}
-    stripe.client.v1.subscriptions.update(ours.stripe_subscription_id, more)
+    take_a_second_copy(stripe, ours)
     bill = stripe.client.v1.invoices.list({"limit": 1}).data[0]
 
     checkout.look_at_invoice(context, str(bill.id))
@@ -350,9 +349,7 @@ def test_whoever_owes_for_a_change_is_reminded_of_their_year_all_the_same(
     stripe.control("settings", after_retries=2)
     ours = subscribe(context, stripe, card=FAILS_LATER, price=YEARLY)
     stripe.control("advance", to=int((ours.paid_until - timedelta(days=12)).timestamp()))
-    item = stripe.client.v1.subscriptions.retrieve(ours.stripe_subscription_id)["items"].data[0]
-    more: Any = {"items": [{"id": item.id, "quantity": 2}], "proration_behavior": "always_invoice"}
-    stripe.client.v1.subscriptions.update(ours.stripe_subscription_id, more)
+    take_a_second_copy(stripe, ours)
     assert look(context).status is SubscriptionStatus.PAST_DUE
 
     subscriptions.remind_of_renewals(context)
