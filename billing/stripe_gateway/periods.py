@@ -97,8 +97,16 @@ def paid_until(periods: Sequence[Period]) -> datetime | None:
 
 
 def overdue_since(periods: Sequence[Period]) -> datetime | None:
-    """Return when the first payment was due since which none has been made; newest first."""
-    return min((each.due for each in _unpaid(periods) if each.owed), default=None)
+    """Return when the first payment was due since which none has been made; None if none is owed.
+
+    Whoever has never paid was to do so when the first of all was due, whatever became of that one.
+
+    Args:
+        periods: newest first.
+    """
+    unpaid = _unpaid(periods)
+    ever_paid = len(unpaid) < len(periods)
+    return min((each.due for each in unpaid if each.owed or not ever_paid), default=None)
 
 
 def _unpaid(periods: Sequence[Period]) -> Sequence[Period]:

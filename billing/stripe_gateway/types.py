@@ -233,8 +233,8 @@ class StripeSubscription:
         ends_with_period: its end is written as that of its period; or else as a date.
         period_paid: the current period is paid.
         paid_until: the end of the last period that is paid; the start of one never paid for.
-        overdue_since: when the first payment was due since which none has been made; None where
-            none is owed.
+        overdue_since: when the first payment was due since which none has been made, or the first
+            of all for who has never paid; None where none is owed.
         collection_paused: Stripe makes its invoices but takes no money for them.
         bank_at_work: a bank works on its latest invoice, and nobody knows yet how that ends.
         paused_at: since when its status has been `paused`.

@@ -44,7 +44,7 @@ def _mirror_what_is_paid(ours: Subscription, theirs: StripeSubscription) -> None
             if theirs.bank_at_work or not theirs.collection_paused:
                 ours.provisional_until = theirs.period_ends
         case SubscriptionStatus.PAST_DUE | SubscriptionStatus.UNPAID if not theirs.period_paid:
-            ours.past_due_since = theirs.overdue_since or theirs.period_starts
+            ours.past_due_since = theirs.overdue_since or theirs.paid_until
         case SubscriptionStatus.PAUSED if theirs.paused_at:
             ours.paid_until = min(theirs.paid_until, theirs.paused_at)
         case SubscriptionStatus.CANCELED if theirs.ended_at:

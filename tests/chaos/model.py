@@ -179,7 +179,8 @@ def _bears_until(stripe: Stripe, subscription: Doc) -> int:
 
     That is the end of its period if that is paid, and only a change is owed; else the grace, from
     where the first period began since the last that was paid, and never before the end of that.
-    What was made void, or is a draft, is not owed, and who has never paid has no grace.
+    What was made void, or is a draft, is not owed: there the grace begins where what is paid ends.
+    Who has never paid has none.
     """
     asked = _asked_for(stripe, subscription)
     if asked and asked[-1].status == "paid":
@@ -192,8 +193,7 @@ def _bears_until(stripe: Stripe, subscription: Doc) -> int:
             since_paid = []
         elif period.status not in {"void", "draft"}:
             since_paid.append(period.begins)
-    owed = min(since_paid, default=_period_start(subscription))
-    return max(owed, _pays_until(stripe, subscription)) + GRACE
+    return max(min(since_paid, default=0), _pays_until(stripe, subscription)) + GRACE
 
 
 class Asked(NamedTuple):

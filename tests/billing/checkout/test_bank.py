@@ -102,6 +102,24 @@ def test_a_first_debit_that_fails_days_later_is_told_with_a_way_to_pay_and_opens
         assert PaymentStatus.SUCCEEDED not in set(session.scalars(sa.select(Payment.status)))
 
 
+@pytest.mark.parametrize("after_retries", [1, 2])
+def test_who_has_never_paid_reads_no_later_period_though_staff_give_the_first_up(
+    by_debit: Context, stripe: LocalStripe, after_retries: int
+) -> None:
+    stripe.control("settings", after_retries=after_retries)
+    started = agree(by_debit, stripe, NO_FUNDS)
+    reader_id = mirror(by_debit).reader_id
+    assert wait_for_the_bank(by_debit, stripe, started) == "failed"
+    stripe.advance(days=32)  # the next period begins, asked for or left as a draft
+    first = stripe.client.v1.invoices.list().data[-1]
+
+    stripe.client.v1.invoices.void_invoice(str(first.id))
+
+    assert look(by_debit).status.value in ("unpaid", "past_due")
+    assert rights(by_debit) == {}
+    assert reason(by_debit, reader_id) is Reason.LIMIT_REACHED
+
+
 @pytest.mark.slow
 def test_a_renewal_the_bank_works_on_is_no_failure(by_debit: Context, stripe: LocalStripe) -> None:
     started = agree(by_debit, stripe, PAYS)

@@ -39,6 +39,10 @@ LATER = Period(MARCH, APRIL, MARCH, paid=False, owed=True, worth=5_49)
         # What was made void is not owed, and was not paid.
         ([VOID, PAID], FEBRUARY, None),
         ([LATER, VOID, PAID], FEBRUARY, MARCH),
+        # Who has never paid was to pay at the start, though nobody asks for that any more.
+        ([VOID], FEBRUARY, FEBRUARY),
+        ([LATER, VOID], FEBRUARY, FEBRUARY),
+        ([replace(LATER, owed=False), replace(VOID, due=FEBRUARY + DAY)], FEBRUARY, FEBRUARY + DAY),
         # Whoever pays by transfer is late only once it is due.
         ([replace(OWED, due=FEBRUARY + 30 * DAY), PAID], FEBRUARY, FEBRUARY + 30 * DAY),
         # A change began another period before this one was over.

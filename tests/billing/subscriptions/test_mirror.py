@@ -130,7 +130,8 @@ def test_a_period_not_yet_paid_is_let_run_unless_nobody_collects_for_it(
 @pytest.mark.parametrize("status", OWING)
 @pytest.mark.parametrize("overdue", [None, STARTS - 60 * DAY, STARTS + DAY])
 @pytest.mark.parametrize(
-    ("theirs", "since"), [(None, STARTS), (STARTS - 30 * DAY, STARTS - 30 * DAY), (ENDS, ENDS)]
+    ("theirs", "since"),
+    [(None, STARTS - DAY), (STARTS - 30 * DAY, STARTS - 30 * DAY), (ENDS, ENDS)],
 )
 def test_what_is_owed_is_owed_since_stripe_says_so_whatever_we_heard_before(
     status: SubscriptionStatus,
