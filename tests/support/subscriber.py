@@ -7,6 +7,7 @@ from uuid import UUID
 import httpx2
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
 
 from billing import checkout, sign_in, subscriptions
 from billing.access import Reason, decide, rights_of
@@ -110,8 +111,12 @@ def reason(context: Context, reader_id: UUID, at: datetime | None = None) -> Rea
 
 def rights(context: Context) -> dict[str, Entitlement]:
     with context.db.reading() as session:
-        current = sa.select(Entitlement).where(Entitlement.superseded_at.is_(None))
-        return {right.source.value: right for right in session.scalars(current)}
+        return rights_in(session)
+
+
+def rights_in(session: Session) -> dict[str, Entitlement]:
+    current = sa.select(Entitlement).where(Entitlement.superseded_at.is_(None))
+    return {right.source.value: right for right in session.scalars(current)}
 
 
 def mails(context: Context) -> list[str]:
