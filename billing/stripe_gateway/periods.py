@@ -28,6 +28,7 @@ class Period:
         owed: it was asked for and is not paid. A draft was not, and what was made void is as if it
             had never been.
         worth: what its lines come to, in pence: nothing for a trial.
+        at_bank: a bank works on its payment, and nobody knows yet how that ends.
     """
 
     starts: datetime
@@ -36,9 +37,12 @@ class Period:
     paid: bool
     owed: bool
     worth: int
+    at_bank: bool = False
 
 
-def period_of(invoice: stripe.Invoice, lines: Sequence[stripe.InvoiceLineItem]) -> Period | None:
+def period_of(
+    invoice: stripe.Invoice, lines: Sequence[stripe.InvoiceLineItem], *, at_bank: bool = False
+) -> Period | None:
     """Return the period an invoice asks for; None where it asks for something else."""
     of_a_period = lines_for_a_period(invoice, lines)
     if not of_a_period:
@@ -51,6 +55,7 @@ def period_of(invoice: stripe.Invoice, lines: Sequence[stripe.InvoiceLineItem]) 
         paid=invoice.status == "paid",
         owed=invoice.status in ("open", "uncollectible"),
         worth=sum(line.amount for line in of_a_period),
+        at_bank=at_bank,
     )
 
 
@@ -107,6 +112,11 @@ def overdue_since(periods: Sequence[Period]) -> datetime | None:
     unpaid = _unpaid(periods)
     ever_paid = len(unpaid) < len(periods)
     return min((each.due for each in unpaid if each.owed or not ever_paid), default=None)
+
+
+def at_bank_until(periods: Sequence[Period]) -> datetime | None:
+    """Return the end of the last unpaid period that a bank works on; None where none does."""
+    return max((each.ends for each in _unpaid(periods) if each.at_bank), default=None)
 
 
 def _unpaid(periods: Sequence[Period]) -> Sequence[Period]:

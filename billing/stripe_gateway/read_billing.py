@@ -9,6 +9,7 @@ from billing.stripe_gateway.client import Gateway
 from billing.stripe_gateway.items import all_items, amount_due
 from billing.stripe_gateway.periods import (
     FIRST,
+    at_bank_until,
     lines_for_a_period,
     overdue_since,
     paid_until,
@@ -50,13 +51,15 @@ def subscription_of(gateway: Gateway, found: stripe.Subscription) -> StripeSubsc
         ends_on = period_ends
     details, latest = found.cancellation_details, _expanded(found.latest_invoice)
     invoices = _invoices_that_tell(gateway, found, latest)
+    to_be_paid = [each for each in invoices if each.status == "open"]
+    at_bank = {each.id for each in to_be_paid if _processing(_payments_of(gateway, each))}
     periods = [
         period
         for each in invoices
-        if (period := period_of(each, _lines(gateway, each))) is not None
+        if (period := period_of(each, _lines(gateway, each), at_bank=each.id in at_bank))
+        is not None
     ]
-    to_be_paid = next((each for each in invoices if each.status == "open"), None)
-    bank_at_work = to_be_paid is not None and _processing(_payments_of(gateway, to_be_paid))
+    due = next((each for each in to_be_paid if each.id not in at_bank), None)
     paused = getattr(getattr(found, "status_details", None), "paused", None)
     return StripeSubscription(
         id=found.id,
@@ -81,8 +84,8 @@ def subscription_of(gateway: Gateway, found: stripe.Subscription) -> StripeSubsc
         collection_paused=found.pause_collection is not None,
         paused_at=instant(paused.transitioned_at) if paused else None,
         payment_method_id=id_of(found.default_payment_method),
-        bank_at_work=bank_at_work,
-        pay_url="" if bank_at_work else text(getattr(to_be_paid, "hosted_invoice_url", None)),
+        at_bank_until=at_bank_until(periods),
+        pay_url=text(getattr(due, "hosted_invoice_url", None)),
     )
 
 

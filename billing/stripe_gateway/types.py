@@ -236,10 +236,11 @@ class StripeSubscription:
         overdue_since: when the first payment was due since which none has been made, or the first
             of all for who has never paid; None where none is owed.
         collection_paused: Stripe makes its invoices but takes no money for them.
-        bank_at_work: a bank works on its latest invoice, and nobody knows yet how that ends.
+        at_bank_until: the end of the last unpaid period that a bank works on, and nobody knows yet
+            how that ends; None where none does.
         paused_at: since when its status has been `paused`.
         payment_method_id: its own; '' where the customer's is used.
-        pay_url: Stripe's page for an invoice that waits for its payer; '' for none.
+        pay_url: Stripe's page for the newest invoice that waits for its payer; '' for none.
         next_amount: what its next invoice asks for, where Stripe was asked for that; else None.
     """
 
@@ -263,7 +264,7 @@ class StripeSubscription:
     period_paid: bool = True
     overdue_since: datetime | None = None
     collection_paused: bool = False
-    bank_at_work: bool = False
+    at_bank_until: datetime | None = None
     paused_at: datetime | None = None
     payment_method_id: str = ""
     pay_url: str = ""

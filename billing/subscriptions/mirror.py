@@ -41,8 +41,8 @@ def _mirror_what_is_paid(ours: Subscription, theirs: StripeSubscription) -> None
     ours.paid_until = theirs.paid_until
     match theirs.status:
         case SubscriptionStatus.ACTIVE | SubscriptionStatus.TRIALING if not theirs.period_paid:
-            if theirs.bank_at_work or not theirs.collection_paused:
-                ours.provisional_until = theirs.period_ends
+            runs = not theirs.collection_paused
+            ours.provisional_until = theirs.period_ends if runs else theirs.at_bank_until
         case SubscriptionStatus.PAST_DUE | SubscriptionStatus.UNPAID if not theirs.period_paid:
             ours.past_due_since = theirs.overdue_since or theirs.paid_until
         case SubscriptionStatus.PAUSED if theirs.paused_at:

@@ -139,12 +139,16 @@ def _runs_until(stripe: Stripe, subscription: Doc) -> int:
     """
     if subscription["pause_collection"] is None:
         return _period_end(subscription) + LEEWAY
-    if _is_at_a_bank(stripe, subscription["latest_invoice"]):
-        return _period_end(subscription)
-    return _pays_until(stripe, subscription)
+    until = _pays_until(stripe, subscription)
+    for period in reversed(_asked_for(stripe, subscription)):
+        if period.status == "paid":
+            break
+        if _is_at_a_bank(stripe, period.invoice):
+            until = max(until, period.ends)
+    return until
 
 
-def _is_at_a_bank(stripe: Stripe, invoice: str | None) -> bool:
+def _is_at_a_bank(stripe: Stripe, invoice: str) -> bool:
     tried = {
         link["payment"].get("payment_intent")
         for link in stripe["invoice_payment"]
@@ -203,6 +207,7 @@ class Asked(NamedTuple):
     ends: int
     worth: int
     status: str
+    invoice: str
 
 
 def _asked_for(stripe: Stripe, subscription: Doc) -> list[Asked]:
@@ -214,7 +219,11 @@ def _asked_for(stripe: Stripe, subscription: Doc) -> list[Asked]:
             period = line["period"]
             periods[line["invoice"]] = period["start"], period["end"], line["amount"]
     every = stripe.invoices_of(subscription["id"])
-    return [Asked(*periods[doc["id"]], doc["status"]) for doc in every if doc["id"] in periods]
+    return [
+        Asked(*periods[doc["id"]], doc["status"], doc["id"])
+        for doc in every
+        if doc["id"] in periods
+    ]
 
 
 def _period_end(subscription: Doc) -> int:

@@ -13,7 +13,13 @@ from billing import readers
 from billing.access import follow_subscription
 from billing.context import Context
 from billing.models import Interval, Subscription, SubscriptionStatus
-from billing.stripe_gateway.periods import Period, overdue_since, paid_until, period_of
+from billing.stripe_gateway.periods import (
+    Period,
+    at_bank_until,
+    overdue_since,
+    paid_until,
+    period_of,
+)
 from billing.stripe_gateway.types import StripeSubscription
 from billing.subscriptions.mirror import mirror
 from tests.chaos import model
@@ -32,6 +38,7 @@ class Asked(NamedTuple):
     worth: int
     starts: int
     ends: int
+    at_bank: bool = False
 
 
 @st.composite
@@ -42,7 +49,9 @@ def invoices(draw: st.DrawFn) -> list[Asked]:
         starts = asked[-1].ends if asked else 0
         if asked and draw(st.integers(0, 3)) == 0:
             starts -= (asked[-1].ends - asked[-1].starts) * 2 // 3
-        asked.append(Asked(status, draw(st.sampled_from((5_49, 5_49, 0))), starts, starts + MONTH))
+        worth, at_bank = draw(st.sampled_from((5_49, 5_49, 0))), draw(st.booleans())
+        at_bank = at_bank and status == "open"
+        asked.append(Asked(status, worth, starts, starts + MONTH, at_bank))
     return asked
 
 
@@ -89,6 +98,10 @@ def _documents(asked: list[Asked], status: str, *, paused: bool, ends: int | Non
                 "parent": {"subscription_item_details": {"proration": False}},
             }
         )
+        if each.at_bank:
+            of_it = {"invoice": f"in_{number}", "payment": {"payment_intent": f"pi_{number}"}}
+            docs.append({"object": "invoice_payment"} | of_it)
+            docs.append({"object": "payment_intent", "id": f"pi_{number}", "status": "processing"})
     newest = asked[-1]
     period = {
         "current_period_start": BEGAN + newest.starts,
@@ -133,6 +146,7 @@ def _held_until(context: Context, theirs: model.Stripe) -> int:
         ended_unpaid=False,
         period_paid=paid is None,
         overdue_since=overdue_since(periods),
+        at_bank_until=at_bank_until(periods),
         collection_paused=doc["pause_collection"] is not None,
     )
     now = _instant(BEGAN)
@@ -153,6 +167,7 @@ def _period(theirs: model.Stripe, invoice: model.Doc) -> Period:
     found = period_of(
         stripe.Invoice.construct_from(invoice, "key"),
         [stripe.InvoiceLineItem.construct_from(line, "key") for line in lines],
+        at_bank=any(tried["invoice"] == invoice["id"] for tried in theirs["invoice_payment"]),
     )
     assert found is not None
     return found

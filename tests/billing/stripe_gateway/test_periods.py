@@ -9,6 +9,7 @@ import stripe
 
 from billing.stripe_gateway.periods import (
     Period,
+    at_bank_until,
     lines_for_a_period,
     overdue_since,
     paid_until,
@@ -69,6 +70,25 @@ def test_what_is_paid_ends_where_the_last_paid_period_does(
     assert (paid_until(periods), overdue_since(periods)) == (until, since)
 
 
+@pytest.mark.parametrize(
+    ("periods", "until"),
+    [
+        ([], None),
+        ([OWED, PAID], None),
+        ([replace(OWED, at_bank=True), PAID], MARCH),
+        # The newest is not asked for, and the bank works on the one before.
+        ([replace(LATER, owed=False), replace(OWED, at_bank=True), PAID], MARCH),
+        ([replace(LATER, at_bank=True), replace(OWED, at_bank=True)], APRIL),
+        # What was paid since is what counts.
+        ([replace(LATER, paid=True), replace(OWED, at_bank=True)], None),
+    ],
+)
+def test_a_bank_works_on_what_has_not_been_paid_since(
+    periods: list[Period], until: datetime | None
+) -> None:
+    assert at_bank_until(periods) == until
+
+
 def line(starts: datetime, ends: datetime, amount: int = 5_49, **item: Any) -> dict[str, Any]:
     details = {"subscription_item_details": item or None}
     return {
@@ -114,9 +134,11 @@ NO_ITEM = {**BY_HAND, "parent": {"subscription_item_details": None}}
 def test_a_period_is_what_its_own_lines_say_and_no_others(
     status: str, *, paid: bool, owed: bool
 ) -> None:
-    found = period_of(bill(status), lines(BY_HAND, PART, NO_ITEM, WHOLE))
+    said = lines(BY_HAND, PART, NO_ITEM, WHOLE)
 
-    assert found == Period(FEBRUARY, MARCH, FEBRUARY, paid=paid, owed=owed, worth=5_49)
+    found = Period(FEBRUARY, MARCH, FEBRUARY, paid=paid, owed=owed, worth=5_49)
+    assert period_of(bill(status), said) == found
+    assert period_of(bill(status), said, at_bank=True) == replace(found, at_bank=True)
 
 
 def test_an_invoice_for_nothing_of_a_period_is_none() -> None:

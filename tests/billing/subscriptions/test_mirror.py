@@ -117,14 +117,13 @@ def test_a_paid_period_is_paid_to_its_end_and_nothing_is_owed_any_more(
 
 @pytest.mark.parametrize("status", RUNNING)
 @pytest.mark.parametrize("paused", [False, True])
-@pytest.mark.parametrize("at_work", [False, True])
-def test_a_period_not_yet_paid_is_let_run_unless_nobody_collects_for_it(
-    status: SubscriptionStatus, *, paused: bool, at_work: bool
+@pytest.mark.parametrize("at_bank", [None, STARTS + 9 * DAY])
+def test_a_period_not_yet_paid_is_let_run_or_where_nobody_collects_what_a_bank_still_works_on(
+    status: SubscriptionStatus, at_bank: datetime | None, *, paused: bool
 ) -> None:
-    ours = seen(status, overdue=STARTS, **NOT_PAID, collection_paused=paused, bank_at_work=at_work)
+    ours = seen(status, overdue=STARTS, **NOT_PAID, collection_paused=paused, at_bank_until=at_bank)
 
-    let_run = at_work or not paused
-    assert instants(ours) == (STARTS - DAY, ENDS if let_run else None, None)
+    assert instants(ours) == (STARTS - DAY, at_bank if paused else ENDS, None)
 
 
 @pytest.mark.parametrize("status", OWING)
