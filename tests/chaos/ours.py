@@ -138,7 +138,7 @@ def ended(session: Session) -> set[str]:
 
 
 def held_until(session: Session, *, now: int) -> dict[str, int]:
-    """Return until when each subscription lets its reader in, where it does now."""
+    """Return until when each subscription lets its reader in without a gap, where it does now."""
     instant = datetime.fromtimestamp(now, UTC)
     theirs = {
         str(ours): theirs
@@ -147,17 +147,19 @@ def held_until(session: Session, *, now: int) -> dict[str, int]:
         )
     }
     rows = session.execute(
-        sa.select(Entitlement.source_id, Entitlement.ends_at).where(
+        sa.select(Entitlement.source_id, Entitlement.starts_at, Entitlement.ends_at)
+        .where(
             Entitlement.source.in_(_FROM_STRIPE),
             Entitlement.superseded_at.is_(None),
-            Entitlement.starts_at <= instant,
             Entitlement.ends_at > instant,
         )
+        .order_by(Entitlement.starts_at)
     )
     found: dict[str, int] = {}
-    for source_id, ends_at in rows:
-        subscription, until = theirs[source_id], int(ends_at.timestamp()) if ends_at else 0
-        found[subscription] = max(until, found.get(subscription, 0))
+    for source_id, starts_at, ends_at in rows:
+        subscription, starts = theirs[source_id], int(starts_at.timestamp())
+        if ends_at is not None and starts <= found.get(subscription, now):
+            found[subscription] = max(int(ends_at.timestamp()), found.get(subscription, 0))
     return found
 
 
