@@ -10,6 +10,7 @@
     │   ├── AlreadySubscribedError
     │   │   ├── PaymentDueError     they have, and its last payment is still to be made
     │   │   └── AwaitingBankError   they will have, once their bank has paid
+    │   ├── NotEndedError           Stripe does not let us end it; the staff are asked to
     │   ├── AddressError
     │   └── TooManyAttemptsError
     ├── StripeUnavailableError  Stripe did not answer, or its answer is lost: the outcome is unknown
@@ -35,6 +36,10 @@ class ConfigurationError(BillingError):
 
 class RefusedError(BillingError):
     """What somebody asked for cannot be done; the reason may be shown to them."""
+
+
+class NotEndedError(RefusedError):
+    """Stripe does not let us end a subscription; the staff are asked to end it by hand."""
 
 
 class UnknownPlanError(RefusedError):

@@ -107,7 +107,7 @@ def _grace(subscription: Subscription, paywall: Paywall) -> Term | None:
     if subscription.status not in _MAY_HAVE_GRACE or subscription.past_due_since is None:
         return None
     ends = grace_ends(subscription, paywall)
-    words = f"Payment failed on {_day(subscription.past_due_since)}; grace until {_day(ends)}"
+    words = f"Not paid since {_day(subscription.past_due_since)}; grace until {_day(ends)}"
     return _term(subscription.paid_until, ends, words)
 
 
@@ -118,7 +118,7 @@ def grace_ends(subscription: Subscription, paywall: Paywall) -> datetime:
     on trust. Whoever pays by transfer was let to pay later.
     """
     paid_until, since = subscription.paid_until, subscription.past_due_since
-    if since is None or max(since, paid_until) <= subscription.started_at:
+    if since is None or since <= subscription.started_at:
         return paid_until
     ends = max(since, paid_until) + timedelta(days=paywall.grace_days)
     end = _end(subscription)

@@ -33,6 +33,7 @@ def ask_about_invoice(session: Session, theirs: StripeInvoice, *, now: datetime)
     if theirs.overpaid:
         detail = (
             f"{Money(theirs.overpaid, theirs.currency)} more than was owed came in for the invoice"
-            f" {theirs.id}: give it back, or agree with the payer what it is for."
+            f" {theirs.id}. It stands with the payer as credit, and their next bills use it up. If"
+            " they want it back, refund it, and take the credit away at Stripe's dashboard too."
         )
         raise_task(session, "invoice-overpaid", subject=theirs.id, detail=detail, now=now)

@@ -52,7 +52,7 @@ class Subscription(Base):
         paid_until: the end of the last paid period; of one not paid for yet, its start.
         provisional_until: the end of a period Stripe lets run before its payment is certain.
         ends_on: when it ends, where that is already decided.
-        past_due_since: when the first payment was due that is still owed for a period.
+        past_due_since: since when nothing is paid that is owed for a period.
         collection_paused: Stripe makes its invoices but takes no money for them.
         payment_method_id: what its renewals are taken from; '' for the customer's own choice.
         pay_url: Stripe's page for the invoice that is still to be paid; '' for none.

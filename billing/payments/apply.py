@@ -5,6 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from billing.books.opening import opened_at
 from billing.catalogue.data import Catalogue
 from billing.clock import accounting_day
 from billing.models import Payment, PaymentPurpose, PaymentStatus, Receipt, Refund, RefundStatus
@@ -125,6 +126,9 @@ def _apply_refund(
         _ask_about_refund(session, theirs, now)
     if payment.purpose is PaymentPurpose.FOREIGN or theirs.status is not RefundStatus.SUCCEEDED:
         return
+    opened = opened_at(session)
+    if opened is not None and theirs.created <= opened:
+        return  # whoever came before us told of it
     receipt = session.scalar(sa.select(Receipt).where(Receipt.payment_id == payment.id))
     notice = RefundMade(
         amount=ours.money,

@@ -19,7 +19,7 @@ from billing.payments.movements import record_movement
 from billing.queue import Fence, look
 from billing.stripe_gateway import read_money
 from billing.stripe_gateway.types import StripeDispute
-from billing.tasks import raise_task, settle_tasks
+from billing.tasks import raise_again, raise_task, settle_tasks
 
 # What staff can answer while it stands so, and what becomes of the money if nobody does.
 # A Direct Debit indemnity claim is none of these: it is lost as it comes, and cannot be contested.
@@ -84,6 +84,7 @@ def apply(session: Session, theirs: StripeDispute, *, now: datetime) -> Dispute:
     payment = _payment(session, theirs)
     ours = _ours_or_new(session, theirs)
     ours.payment_id = payment.id if payment else None
+    lost_anew = theirs.status is DisputeStatus.LOST and ours.status is not DisputeStatus.LOST
     if theirs.status is not DisputeStatus.UNKNOWN:
         ours.status = theirs.status
     ours.amount, ours.currency = theirs.amount, theirs.currency
@@ -92,7 +93,7 @@ def apply(session: Session, theirs: StripeDispute, *, now: datetime) -> Dispute:
     session.flush()
     for movement in theirs.movements:
         record_movement(session, movement, payment=payment, now=now)
-    _ask_or_settle(session, ours, now)
+    _ask_or_settle(session, ours, now, lost_anew=lost_anew)
     if theirs.status is DisputeStatus.UNKNOWN:
         detail = (
             f"{theirs.id} has a status we do not know, {theirs.word!r}: it stands with us as"
@@ -123,7 +124,7 @@ def _ours_or_new(session: Session, theirs: StripeDispute) -> Dispute:
     return ours
 
 
-def _ask_or_settle(session: Session, ours: Dispute, now: datetime) -> None:
+def _ask_or_settle(session: Session, ours: Dispute, now: datetime, *, lost_anew: bool) -> None:
     """Have one question open while the dispute can be answered, and none when it no longer can."""
     kind, words = _ANSWERED.get(ours.status, ("", ""))
     over = ours.due_by is not None and ours.due_by <= now
@@ -138,7 +139,8 @@ def _ask_or_settle(session: Session, ours: Dispute, now: datetime) -> None:
             f" {_reason(ours)}). It is booked as a loss on the day it went. If it paid for a"
             " subscription, decide whether that ends."
         )
-        raise_task(session, "dispute-lost", subject=ours.stripe_dispute_id, detail=detail, now=now)
+        ask = raise_again if lost_anew else raise_task  # an appeal may have been lost as well
+        ask(session, "dispute-lost", subject=ours.stripe_dispute_id, detail=detail, now=now)
     else:
         settle_tasks(session, "dispute-lost", subject=ours.stripe_dispute_id, now=now)
 

@@ -25,8 +25,8 @@ class Period:
     Attributes:
         due: when it is to be paid: later than it begins for whoever pays by transfer.
         paid: it is.
-        owed: it was asked for and is not paid. A draft was not, and what was made void is as if it
-            had never been.
+        owed: it was asked for and is not paid. A draft was not, nor what was given up unasked
+            because collection was paused, and what was made void is as if it had never been.
         worth: what its lines come to, in pence: nothing for a trial.
         at_bank: a bank works on its payment, and nobody knows yet how that ends.
     """
@@ -53,10 +53,20 @@ def period_of(
         ends,
         due=instant_or_none(invoice.due_date) or starts,
         paid=invoice.status == "paid",
-        owed=invoice.status in ("open", "uncollectible"),
+        owed=invoice.status == "open"
+        or (invoice.status == "uncollectible" and not _unasked(invoice)),
         worth=sum(line.amount for line in of_a_period),
         at_bank=at_bank,
     )
+
+
+def _unasked(invoice: stripe.Invoice) -> bool:
+    """Whether an invoice was given up because collection was paused when it was made.
+
+    Source: https://docs.stripe.com/changelog/endive/2026-09-30/invoice-uncollectible-status-detail
+    """
+    given_up = getattr(getattr(invoice, "status_details", None), "uncollectible", None)
+    return getattr(given_up, "reason", None) == "subscription_paused"
 
 
 def lines_for_a_period(
@@ -102,16 +112,24 @@ def paid_until(periods: Sequence[Period]) -> datetime | None:
 
 
 def overdue_since(periods: Sequence[Period]) -> datetime | None:
-    """Return when the first payment was due since which none has been made; None if none is owed.
+    """Return since when nothing is paid that is owed; None where nothing is owed.
 
-    Whoever has never paid was to do so when the first of all was due, whatever became of that one.
+    That is when the first payment was due since the last that was made, and no earlier than what
+    that one paid for ends. Whoever has never paid was to do so when the first of all was due,
+    whatever became of that one. A period for nothing is no payment, but for the trial that it all
+    began with.
 
     Args:
         periods: newest first.
     """
-    unpaid = _unpaid(periods)
-    ever_paid = len(unpaid) < len(periods)
-    return min((each.due for each in unpaid if each.owed or not ever_paid), default=None)
+    first = len(periods) - 1
+    paid = (n for n, each in enumerate(periods) if each.paid and (each.worth > 0 or n == first))
+    last = next(paid, None)
+    unpaid = [each for each in periods[:last] if not each.paid]
+    if last is None:
+        return min((each.due for each in unpaid), default=None)
+    owed = [each.due for each in unpaid if each.owed]
+    return max(min(owed), paid_until(periods) or min(owed)) if owed else None
 
 
 def at_bank_until(periods: Sequence[Period]) -> datetime | None:

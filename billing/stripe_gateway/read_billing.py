@@ -165,6 +165,12 @@ def _payments_of(gateway: Gateway, invoice: stripe.Invoice) -> tuple[stripe.Paym
     return tuple(intent for intent in intents if isinstance(intent, stripe.PaymentIntent))
 
 
+def _failed_charge(intents: tuple[stripe.PaymentIntent, ...]) -> str:
+    newest = max(intents, key=lambda intent: intent.created, default=None)
+    failed = newest is not None and newest.status == "requires_payment_method"
+    return id_of(newest.latest_charge) if newest is not None and failed else ""
+
+
 def _processing(intents: tuple[stripe.PaymentIntent, ...]) -> bool:
     return any(intent.status == "processing" for intent in intents)
 
@@ -207,6 +213,7 @@ def invoice_of(
         payment_intent_ids=tuple(intent.id for intent in intents),
         processing=_processing(intents),
         action_needed=any(intent.status == "requires_action" for intent in intents),
+        failed_charge=_failed_charge(intents),
         stuck=_stuck(found),
         overpaid=getattr(found, "amount_overpaid", None) or 0,
     )

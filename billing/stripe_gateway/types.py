@@ -89,6 +89,7 @@ class StripeInvoice:
         payment_intent_ids: every payment made or attempted for it.
         processing: a bank works on its payment, and nobody knows yet how that ends.
         action_needed: the payer's bank wants them to confirm the payment.
+        failed_charge: Stripe's id of the newest attempt, where that failed; '' for none.
         stuck: why Stripe could not make it final, while it cannot; '' otherwise.
         overpaid: what was paid beyond it, in pence.
     """
@@ -111,6 +112,7 @@ class StripeInvoice:
     payment_intent_ids: tuple[str, ...] = ()
     processing: bool = False
     action_needed: bool = False
+    failed_charge: str = ""
     stuck: str = ""
     overpaid: int = 0
 
@@ -233,8 +235,8 @@ class StripeSubscription:
         ends_with_period: its end is written as that of its period; or else as a date.
         period_paid: the current period is paid.
         paid_until: the end of the last period that is paid; the start of one never paid for.
-        overdue_since: when the first payment was due since which none has been made, or the first
-            of all for who has never paid; None where none is owed.
+        overdue_since: since when nothing is paid that is owed; of who has never paid, since the
+            first of all was due. None where nothing is owed.
         collection_paused: Stripe makes its invoices but takes no money for them.
         at_bank_until: the end of the last unpaid period that a bank works on, and nobody knows yet
             how that ends; None where none does.

@@ -7,6 +7,8 @@ at work, is `provisional_until`; a word Stripe has newly invented changes nothin
 Source: https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
 """
 
+from datetime import datetime
+
 from billing.models import Price, Subscription, SubscriptionStatus
 from billing.stripe_gateway.types import StripeSubscription
 
@@ -41,13 +43,19 @@ def _mirror_what_is_paid(ours: Subscription, theirs: StripeSubscription) -> None
     ours.paid_until = theirs.paid_until
     match theirs.status:
         case SubscriptionStatus.ACTIVE | SubscriptionStatus.TRIALING if not theirs.period_paid:
-            runs = not theirs.collection_paused
-            ours.provisional_until = theirs.period_ends if runs else theirs.at_bank_until
+            _let_run(ours, theirs.at_bank_until if theirs.collection_paused else theirs.period_ends)
         case SubscriptionStatus.PAST_DUE | SubscriptionStatus.UNPAID if not theirs.period_paid:
             ours.past_due_since = theirs.overdue_since or theirs.paid_until
+            if theirs.paid_until > theirs.started:  # who has never paid is not trusted twice
+                _let_run(ours, theirs.at_bank_until)
         case SubscriptionStatus.PAUSED if theirs.paused_at:
             ours.paid_until = min(theirs.paid_until, theirs.paused_at)
         case SubscriptionStatus.CANCELED if theirs.ended_at:
             ours.paid_until = min(theirs.paid_until, theirs.ended_at)
         case _:
             pass  # what is owed for a change beside a paid period takes nothing of it away
+
+
+def _let_run(ours: Subscription, until: datetime | None) -> None:
+    """Let one run beyond what is paid; what is paid for longer loses no day by it."""
+    ours.provisional_until = until if until is not None and until > ours.paid_until else None

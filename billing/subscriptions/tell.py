@@ -205,7 +205,11 @@ def tell_of_failure(
 ) -> None:
     """Tell a subscriber that a payment could not be taken, or that their bank wants them to act.
 
-    Once for each attempt, and as one or the other. Who is still on Stripe's page is told there.
+    Once for each attempt, and as one or the other; Stripe's own count knows none of those that the
+    payer makes, and goes on after a card that will never do. Who is still on Stripe's page is told
+    there.
+
+    Source: https://docs.stripe.com/api/invoices/object (attempt_count)
     """
     subscription = _subscription(session, invoice)
     if not invoice.failing or subscription is None or subscription.status.ended:
@@ -213,7 +217,7 @@ def tell_of_failure(
     if invoice.billing_reason == _FIRST and not _left_the_page(session, subscription):
         return
     readers.hold(session, subscription.reader_id)
-    fact = f"failed:{invoice.id}:{invoice.attempt_count}"
+    fact = f"failed:{invoice.id}:{invoice.failed_charge or invoice.attempt_count}"
     if _told(session, fact):
         return
     ends = grace_ends(subscription, paywall)

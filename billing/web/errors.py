@@ -34,6 +34,7 @@ _REFUSALS: Final[dict[type[errors.BillingError], tuple[int, str]]] = {
     errors.UnknownAppealError: (404, "unknown_appeal"),
     errors.ClosedAppealError: (409, "closed_appeal"),
     errors.AmountError: (422, "amount"),
+    errors.NotEndedError: (409, "not_ended"),
     errors.AlreadySubscribedError: (409, "already_subscribed"),
     errors.PaymentDueError: (409, "payment_due"),
     errors.AwaitingBankError: (409, "awaiting_bank"),

@@ -139,7 +139,12 @@ def _runs_until(stripe: Stripe, subscription: Doc) -> int:
     """
     if subscription["pause_collection"] is None:
         return _period_end(subscription) + LEEWAY
-    until = _pays_until(stripe, subscription)
+    return max(_pays_until(stripe, subscription), _at_bank_until(stripe, subscription))
+
+
+def _at_bank_until(stripe: Stripe, subscription: Doc) -> int:
+    """Return the end of the last unpaid period that a bank works on; 0 where none does."""
+    until = 0
     for period in reversed(_asked_for(stripe, subscription)):
         if period.status == "paid":
             break
@@ -183,21 +188,23 @@ def _bears_until(stripe: Stripe, subscription: Doc) -> int:
 
     That is the end of its period if that is paid, and only a change is owed; else the grace, from
     where the first period began since the last that was paid, and never before the end of that.
-    What was made void, or is a draft, is not owed: there the grace begins where what is paid ends.
-    Who has never paid has none.
+    What was made void, is a draft, or was given up while collection was paused is not owed: there
+    the grace begins where what is paid ends. Who has never paid has none; a trial at the beginning
+    was paid, and a period for nothing after that was not. While a bank works on what is overdue,
+    whoever has paid before reads on.
     """
     asked = _asked_for(stripe, subscription)
     if asked and asked[-1].status == "paid":
         return _period_end(subscription)
-    if all(period.status != "paid" for period in asked):
-        return _pays_until(stripe, subscription)
-    since_paid: list[int] = []
-    for period in asked:
-        if period.status == "paid":
-            since_paid = []
-        elif period.status not in {"void", "draft"}:
+    until, since_paid, ever_paid = _pays_until(stripe, subscription), list[int](), False
+    for number, period in enumerate(asked):
+        if period.status == "paid" and (period.worth > 0 or number == 0):
+            since_paid, ever_paid = [], True
+        elif period.status in {"open", "uncollectible"} and not period.unasked:
             since_paid.append(period.begins)
-    return max(min(since_paid, default=0), _pays_until(stripe, subscription)) + GRACE
+    bears = max(min(since_paid, default=0), until) + GRACE if ever_paid else until
+    at_bank = _at_bank_until(stripe, subscription) if asked and until > asked[0].begins else 0
+    return max(bears, at_bank)
 
 
 class Asked(NamedTuple):
@@ -208,6 +215,7 @@ class Asked(NamedTuple):
     worth: int
     status: str
     invoice: str
+    unasked: bool
 
 
 def _asked_for(stripe: Stripe, subscription: Doc) -> list[Asked]:
@@ -220,10 +228,16 @@ def _asked_for(stripe: Stripe, subscription: Doc) -> list[Asked]:
             periods[line["invoice"]] = period["start"], period["end"], line["amount"]
     every = stripe.invoices_of(subscription["id"])
     return [
-        Asked(*periods[doc["id"]], doc["status"], doc["id"])
+        Asked(*periods[doc["id"]], doc["status"], doc["id"], _unasked(doc))
         for doc in every
         if doc["id"] in periods
     ]
+
+
+def _unasked(invoice: Doc) -> bool:
+    """Whether it was given up because collection was paused when it was made."""
+    given_up = (invoice.get("status_details") or {}).get("uncollectible") or {}
+    return given_up.get("reason") == "subscription_paused"
 
 
 def _period_end(subscription: Doc) -> int:

@@ -38,20 +38,23 @@ class Asked(NamedTuple):
     worth: int
     starts: int
     ends: int
-    at_bank: bool = False
+    odd: bool = False  # of an open one: a bank works on it; given up: because of a pause
 
 
 @st.composite
 def invoices(draw: st.DrawFn) -> list[Asked]:
-    """Draw a few periods, one after another, or the next begun before the last is over."""
+    """Draw a few periods, one after another, or the next begun before the last is over.
+
+    Some are longer, some for nothing, and some were given up because nobody collected.
+    """
     asked = [Asked("paid", 0, 0, 7 * model.DAY)] if draw(st.booleans()) else []  # a trial
     for status in draw(st.lists(st.sampled_from(_STATUSES), min_size=1, max_size=5)):
         starts = asked[-1].ends if asked else 0
         if asked and draw(st.integers(0, 3)) == 0:
             starts -= (asked[-1].ends - asked[-1].starts) * 2 // 3
-        worth, at_bank = draw(st.sampled_from((5_49, 5_49, 0))), draw(st.booleans())
-        at_bank = at_bank and status == "open"
-        asked.append(Asked(status, worth, starts, starts + MONTH, at_bank))
+        worth, odd = draw(st.sampled_from((5_49, 5_49, 0))), draw(st.booleans())
+        ends = starts + draw(st.sampled_from((MONTH, MONTH, 12 * MONTH)))
+        asked.append(Asked(status, worth, starts, ends, odd))
     return asked
 
 
@@ -84,6 +87,9 @@ def _documents(asked: list[Asked], status: str, *, paused: bool, ends: int | Non
                 "status": each.status,
                 "billing_reason": "subscription_cycle" if number else "subscription_create",
                 "due_date": None,
+                "status_details": {"uncollectible": {"reason": "subscription_paused"}}
+                if each.odd and each.status == "uncollectible"
+                else None,
                 "period_start": starts,
                 "period_end": ends_at,
                 "parent": {"subscription_details": {"subscription": "sub_1", "metadata": {}}},
@@ -98,7 +104,7 @@ def _documents(asked: list[Asked], status: str, *, paused: bool, ends: int | Non
                 "parent": {"subscription_item_details": {"proration": False}},
             }
         )
-        if each.at_bank:
+        if each.odd and each.status == "open":
             of_it = {"invoice": f"in_{number}", "payment": {"payment_intent": f"pi_{number}"}}
             docs.append({"object": "invoice_payment"} | of_it)
             docs.append({"object": "payment_intent", "id": f"pi_{number}", "status": "processing"})

@@ -141,10 +141,8 @@ PAID = {SUBSCRIPTION: (STARTED, PAID_UNTIL)}
             {"status": "past_due", "paid_until": STARTED, "past_due_since": FAILED},
             {GRACE: (STARTED, FAILED + timedelta(days=14))},
         ),
-        (
-            {"status": "past_due", "past_due_since": STARTED},
-            {**PAID, GRACE: (PAID_UNTIL, PAID_UNTIL + timedelta(days=14))},
-        ),
+        # Nor has who was given time meanwhile.
+        ({"status": "past_due", "past_due_since": STARTED}, PAID),
         (
             {"status": "past_due", "past_due_since": PAID_UNTIL - timedelta(days=5)},
             {**PAID, GRACE: (PAID_UNTIL, PAID_UNTIL + timedelta(days=14))},
@@ -187,7 +185,7 @@ LATE = datetime(2026, 6, 30, 23, 30, tzinfo=UTC)  # in London it is July already
         (
             {"status": "past_due", "past_due_since": LATE},
             [
-                "Payment failed on 1 July 2026; grace until 15 July 2026",
+                "Not paid since 1 July 2026; grace until 15 July 2026",
                 "Subscription, paid until 1 July 2026",
             ],
         ),

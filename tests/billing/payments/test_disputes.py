@@ -73,6 +73,10 @@ HISTORIES = [
         {"tasks": [], "moved": [TAKEN, RETURNED]},
     ),
     (
+        ["needs_response", "lost", "appeal_needs_response", "appeal_under_review", "lost"],
+        {"tasks": ["dispute-lost"], "moved": [TAKEN]},
+    ),
+    (
         ["warning_needs_response"],
         {"answerable": True, "tasks": ["dispute-inquiry"], "moved": []},
     ),

@@ -7,8 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing import checkout
+from billing.books.opening import open_books
 from billing.context import Context
 from billing.models import BalanceTransaction, OutboxMessage, Payment, Refund, RefundStatus
+from billing.money import Money
+from billing.stripe_gateway import read
 from tests.billing.payments.gifts import (
     appeal_total,
     balances,
@@ -40,6 +43,30 @@ def refunds(context: Context) -> list[RefundStatus]:
 def mails(context: Context) -> list[str]:
     with context.db.reading() as session:
         return list(session.scalars(sa.select(OutboxMessage.kind)))
+
+
+def test_a_refund_from_before_the_books_began_is_told_to_nobody_when_the_rest_goes_back(
+    context: Context, stripe: LocalStripe
+) -> None:
+    started = checkout.start_donation(
+        context, appeal="95th-anniversary", amount=Money(25_00), reader_id=None, shown={}, caller=""
+    )
+    stripe.pay(started.url)
+    intent = str(stripe.client.v1.payment_intents.list().data[0].id)
+    refund(stripe, intent, 5_00)
+    stripe.advance(days=1)
+    with context.db.unit_of_work() as session:
+        now = context.clock.now()
+        open_books(session, read.balance(context.gateway), at=now, now=now)
+    stripe.advance(days=1)
+    rest = refund(stripe, intent, 20_00)
+
+    checkout.look_at_payment(context, intent)
+
+    assert payment(context, intent).refunded_amount == 25_00
+    with context.db.reading() as session:
+        facts = session.scalars(sa.select(OutboxMessage.fact)).all()
+    assert facts == [f"refund:{rest}"]
 
 
 def kept_by_the_fund(context: Context, intent: str) -> int:

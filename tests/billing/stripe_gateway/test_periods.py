@@ -44,6 +44,12 @@ LATER = Period(MARCH, APRIL, MARCH, paid=False, owed=True, worth=5_49)
         ([VOID], FEBRUARY, FEBRUARY),
         ([LATER, VOID], FEBRUARY, FEBRUARY),
         ([replace(LATER, owed=False), replace(VOID, due=FEBRUARY + DAY)], FEBRUARY, FEBRUARY + DAY),
+        # A trial given meanwhile is no payment, and one at the beginning is.
+        ([LATER, replace(OWED, paid=True, owed=False, worth=0), OWED], MARCH, FEBRUARY),
+        ([LATER, replace(OWED, paid=True, owed=False, worth=0)], MARCH, MARCH),
+        ([LATER, replace(OWED, paid=True, owed=False, worth=0), OWED, PAID], MARCH, MARCH),
+        # What was paid for ends later than a change was asked for.
+        ([replace(OWED, due=JANUARY + DAY, starts=JANUARY + DAY), PAID], FEBRUARY, FEBRUARY),
         # Whoever pays by transfer is late only once it is due.
         ([replace(OWED, due=FEBRUARY + 30 * DAY), PAID], FEBRUARY, FEBRUARY + 30 * DAY),
         # A change began another period before this one was over.
@@ -139,6 +145,20 @@ def test_a_period_is_what_its_own_lines_say_and_no_others(
     found = Period(FEBRUARY, MARCH, FEBRUARY, paid=paid, owed=owed, worth=5_49)
     assert period_of(bill(status), said) == found
     assert period_of(bill(status), said, at_bank=True) == replace(found, at_bank=True)
+
+
+def test_what_was_given_up_because_nobody_collected_is_not_owed() -> None:
+    def given_up(reason: str) -> stripe.Invoice:
+        details = {"uncollectible": {"reason": reason}}
+        return stripe.Invoice.construct_from(
+            {**bill("uncollectible").to_dict(), "status_details": details}, "key"
+        )
+
+    found = [
+        period_of(given_up(why), lines(WHOLE)) for why in ("subscription_paused", "user_forgiven")
+    ]
+
+    assert [each and each.owed for each in found] == [False, True]
 
 
 def test_an_invoice_for_nothing_of_a_period_is_none() -> None:

@@ -124,7 +124,6 @@ def test_a_change_that_begins_a_new_period_is_owed_like_one_and_takes_no_paid_da
 ) -> None:
     ours = subscribe(context, stripe, card=FAILS_LATER)
     stripe.advance(days=10)
-    changed = context.clock.now()
 
     move_to(context, stripe, ours, YEARLY)
     owing = look(context)
@@ -132,9 +131,7 @@ def test_a_change_that_begins_a_new_period_is_owed_like_one_and_takes_no_paid_da
     (of_the_year, _) = stripe.client.v1.invoices.list().data
     assert of_the_year.billing_reason == "subscription_update"
     assert owing.status is SubscriptionStatus.PAST_DUE
-    assert owing.past_due_since is not None
-    assert abs(owing.past_due_since - changed) < HOUR
-    assert owing.paid_until == ours.paid_until
+    assert owing.past_due_since == owing.paid_until == ours.paid_until
     assert reason(context, ours.reader_id, ours.paid_until - HOUR) is Reason.SUBSCRIBER
     assert rights(context)["grace"].ends_at == ours.paid_until + GRACE
     checkout.look_at_invoice(context, str(of_the_year.id))

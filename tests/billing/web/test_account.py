@@ -6,9 +6,9 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from billing import readers, sign_in
+from billing import readers, sign_in, subscriptions
 from billing.context import Context
-from billing.models import Subscription
+from billing.models import Subscription, Task
 from billing.web.render import write_day, write_short_day
 from tests.support.pages import Page
 from tests.support.stripe import LocalStripe
@@ -73,6 +73,30 @@ def test_ending_takes_one_step_and_can_be_undone(subscriber: TestClient, context
     assert after.form(keep).buttons == ["Keep my subscription"]
     assert kept.status_code == 303
     assert again.form(end).buttons == ["End my subscription"]
+
+
+def test_an_end_that_stripe_does_not_allow_is_left_to_a_person_and_said_so(
+    subscriber: TestClient, context: Context, stripe: LocalStripe
+) -> None:
+    ours = _own(context)
+    end = f"/account/subscriptions/{ours.id}/cancel"
+    stripe.control("fail_next", kind="error", status=400, method="POST")
+
+    refused = subscriber.post(end)
+
+    assert refused.status_code == 409
+    assert "A person will end your subscription" in Page(refused.text).words
+    with context.db.reading() as session:
+        task = session.scalars(sa.select(Task)).one()
+    assert (task.kind, task.subject) == ("subscription-not-ended", ours.stripe_subscription_id)
+
+    stripe.client.v1.subscriptions.update(
+        ours.stripe_subscription_id, {"cancel_at_period_end": True}
+    )
+    subscriptions.look_again(context, ours.stripe_subscription_id)
+
+    with context.db.reading() as session:
+        assert session.scalars(sa.select(Task.closed_at)).one() is not None
 
 
 @pytest.mark.parametrize("verb", ["cancel", "keep"])

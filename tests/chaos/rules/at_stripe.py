@@ -136,11 +136,14 @@ class AtStripe(History):
             self._at_stripe(lambda v1: v1.customers.delete(customers[pick % len(customers)]))
 
     @once_somebody_paid
-    @rule(pick=picks, pauses=st.booleans())
-    def collection_is_paused(self, pick: int, pauses: bool) -> None:  # noqa: FBT001
+    @rule(
+        pick=picks, behaviour=st.sampled_from(["", "void", "keep_as_draft", "mark_uncollectible"])
+    )
+    def collection_is_paused(self, pick: int, behaviour: str) -> None:
+        """Staff have nothing collected for a while, or collect again."""
         live = self._live()
         if live:
-            how: Any = {"behavior": "void"} if pauses else ""
+            how: Any = {"behavior": behaviour} if behaviour else ""
             target = live[pick % len(live)]
             self._at_stripe(lambda v1: v1.subscriptions.update(target, {"pause_collection": how}))
 
