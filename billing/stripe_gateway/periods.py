@@ -122,14 +122,16 @@ def overdue_since(periods: Sequence[Period]) -> datetime | None:
     Args:
         periods: newest first.
     """
-    first = len(periods) - 1
+    until, first = paid_until(periods), len(periods) - 1
+    if until is None:
+        return None
     paid = (n for n, each in enumerate(periods) if each.paid and (each.worth > 0 or n == first))
     last = next(paid, None)
     unpaid = [each for each in periods[:last] if not each.paid]
     if last is None:
-        return min((each.due for each in unpaid), default=None)
+        return min(each.due for each in unpaid)
     owed = [each.due for each in unpaid if each.owed]
-    return max(min(owed), paid_until(periods) or min(owed)) if owed else None
+    return max(min(owed), until) if owed else None
 
 
 def at_bank_until(periods: Sequence[Period]) -> datetime | None:

@@ -42,7 +42,7 @@ def _mirror_what_is_paid(ours: Subscription, theirs: StripeSubscription) -> None
     ours.past_due_since = ours.provisional_until = None
     ours.paid_until = theirs.paid_until
     match theirs.status:
-        case SubscriptionStatus.ACTIVE | SubscriptionStatus.TRIALING if not theirs.period_paid:
+        case SubscriptionStatus.ACTIVE | SubscriptionStatus.TRIALING:
             _let_run(ours, theirs.at_bank_until if theirs.collection_paused else theirs.period_ends)
         case SubscriptionStatus.PAST_DUE | SubscriptionStatus.UNPAID if not theirs.period_paid:
             ours.past_due_since = theirs.overdue_since or theirs.paid_until

@@ -25,6 +25,7 @@ APRIL = datetime(2027, 4, 1, tzinfo=UTC)
 PAID = Period(JANUARY, FEBRUARY, JANUARY, paid=True, owed=False, worth=5_49)
 OWED = Period(FEBRUARY, MARCH, FEBRUARY, paid=False, owed=True, worth=5_49)
 VOID = replace(OWED, owed=False)
+FREE = replace(OWED, paid=True, owed=False, worth=0)
 LATER = Period(MARCH, APRIL, MARCH, paid=False, owed=True, worth=5_49)
 
 
@@ -45,9 +46,13 @@ LATER = Period(MARCH, APRIL, MARCH, paid=False, owed=True, worth=5_49)
         ([LATER, VOID], FEBRUARY, FEBRUARY),
         ([replace(LATER, owed=False), replace(VOID, due=FEBRUARY + DAY)], FEBRUARY, FEBRUARY + DAY),
         # A trial given meanwhile is no payment, and one at the beginning is.
-        ([LATER, replace(OWED, paid=True, owed=False, worth=0), OWED], MARCH, FEBRUARY),
-        ([LATER, replace(OWED, paid=True, owed=False, worth=0)], MARCH, MARCH),
-        ([LATER, replace(OWED, paid=True, owed=False, worth=0), OWED, PAID], MARCH, MARCH),
+        ([LATER, FREE, OWED], MARCH, FEBRUARY),
+        ([LATER, replace(FREE, due=JANUARY), OWED], MARCH, FEBRUARY),
+        ([FREE, replace(OWED, due=JANUARY)], None, None),
+        ([LATER, replace(FREE, worth=1), replace(OWED, due=JANUARY)], MARCH, MARCH),
+        ([LATER, FREE], MARCH, MARCH),
+        ([replace(LATER, owed=False), FREE], MARCH, None),
+        ([LATER, FREE, OWED, PAID], MARCH, MARCH),
         # What was paid for ends later than a change was asked for.
         ([replace(OWED, due=JANUARY + DAY, starts=JANUARY + DAY), PAID], FEBRUARY, FEBRUARY),
         # Whoever pays by transfer is late only once it is due.

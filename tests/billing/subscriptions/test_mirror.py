@@ -144,6 +144,34 @@ def test_what_is_owed_is_owed_since_stripe_says_so_whatever_we_heard_before(
 
 
 @pytest.mark.parametrize("status", OWING)
+@pytest.mark.parametrize(
+    ("paid_until", "let_run"), [(STARTED + DAY, ENDS), (STARTED, None), (ENDS, None)]
+)
+def test_a_bank_at_work_on_what_is_overdue_lets_read_on_whoever_has_paid_before(
+    status: SubscriptionStatus, paid_until: datetime, let_run: datetime | None
+) -> None:
+    ours = seen(status, period_paid=False, paid_until=paid_until, at_bank_until=ENDS)
+
+    assert instants(ours) == (paid_until, let_run, paid_until)
+
+
+@pytest.mark.parametrize("status", RUNNING)
+@pytest.mark.parametrize("paused", [False, True])
+def test_what_is_let_run_takes_no_day_of_what_is_paid_for_longer(
+    status: SubscriptionStatus, *, paused: bool
+) -> None:
+    ours = seen(
+        status,
+        period_paid=False,
+        paid_until=ENDS + DAY,
+        collection_paused=paused,
+        at_bank_until=ENDS,
+    )
+
+    assert instants(ours) == (ENDS + DAY, None, None)
+
+
+@pytest.mark.parametrize("status", OWING)
 @pytest.mark.parametrize("overdue", [None, STARTS - 60 * DAY])
 def test_who_owes_for_a_change_alone_has_what_is_paid_to_its_end(
     status: SubscriptionStatus, overdue: datetime | None
