@@ -27,6 +27,7 @@ from billing.stripe_gateway.values import id_of
 Answer = TypeVar("Answer")
 Frozen = dict[str, Any]
 
+END: Final = "subscription.cancel_at_period_end"
 _REMEMBERED: Final = timedelta(hours=23)  # Stripe forgets a key after 24
 _FIRST_WAIT: Final = timedelta(minutes=2)
 _LONGEST_WAIT: Final = timedelta(hours=1)
@@ -85,12 +86,13 @@ def give_up(db: Database, command_id: UUID) -> None:
 def came_to_nothing(session: Session, *, since: datetime) -> list[Command]:
     """Return what was asked again when nobody waited any more, and was refused or never happened.
 
+    An end that was refused is among it at once: its reader is told that a person will see to it.
     Not what was given up for a later word about the same thing.
     """
     never = sa.and_(Command.state == CommandState.ABANDONED, Command.last_error != "")
     found = sa.select(Command).where(
         sa.or_(Command.state == CommandState.REFUSED, never),
-        Command.attempts > 1,
+        sa.or_(Command.attempts > 1, Command.kind == END),
         Command.created_at >= since,
     )
     return list(session.scalars(found.order_by(Command.created_at)))

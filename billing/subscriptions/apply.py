@@ -5,7 +5,6 @@ which events arrived, how often, or in which order. A subscription that has ende
 """
 
 from datetime import datetime
-from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -28,9 +27,7 @@ from billing.stripe_gateway.types import StripeSubscription
 from billing.subscriptions.mirror import mirror
 from billing.subscriptions.remind import remind
 from billing.subscriptions.tell import tell_of_debit
-from billing.tasks import raise_task, settle_tasks
-
-NOT_ENDED: Final = "subscription-not-ended"  # what a reader has ended, and Stripe has not
+from billing.tasks import raise_task
 
 
 def apply(
@@ -80,8 +77,6 @@ def apply(
     if was_unknown and ours.status is not SubscriptionStatus.UNKNOWN:
         settle_unknown(session, ours, now=now)
     _tell(session, ours, theirs, ended_before=before, catalogue=catalogue, now=now)
-    if ours.ends_on is not None or ours.status.ended:
-        settle_tasks(session, NOT_ENDED, subject=theirs.id, now=now)
     tell_of_debit(session, ours, catalogue=catalogue, now=now)
     remind(session, ours, next_amount=theirs.next_amount, catalogue=catalogue, now=now)
     return ours

@@ -6,18 +6,16 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from billing import audit, rate_limits, tasks
-from billing.clock import accounting_day, in_words
+from billing import audit, rate_limits
 from billing.context import Context
 from billing.errors import NotEndedError, RefusedError, StripeRefusedError
 from billing.models import Command, Subscription
 from billing.stripe_gateway import commands, read_billing
 from billing.stripe_gateway.client import Gateway
 from billing.stripe_gateway.types import StripeSubscription
-from billing.subscriptions.apply import NOT_ENDED
 from billing.subscriptions.follow import look_again
 
-_END: Final = "subscription.cancel_at_period_end"
+_END: Final = commands.END
 _KEEP: Final = "subscription.keep"
 # Each new end is told by mail, to an address nobody may have proved. Ending is never limited.
 _CHANGES_OF_MIND: Final = rate_limits.Limit("subscription kept", 5, minutes=24 * 60)
@@ -34,25 +32,7 @@ def cancel_at_period_end(context: Context, *, reader_id: UUID, subscription_id: 
     try:
         _update(context, _END, reader_id, subscription_id, _with_the_period)
     except StripeRefusedError as error:
-        _ask_to_end(context, subscription_id, error)
         raise NotEndedError("Stripe does not let us end it; the staff are asked to") from error
-
-
-def _ask_to_end(context: Context, subscription_id: UUID, error: StripeRefusedError) -> None:
-    """Ask the staff to end by hand what a reader has ended: nobody is kept in by Stripe's rules."""
-    now = context.clock.now()
-    with context.db.unit_of_work() as session:
-        ours = session.get_one(Subscription, subscription_id)
-        tasks.raise_again(
-            session,
-            NOT_ENDED,
-            subject=ours.stripe_subscription_id,
-            detail=f"The reader ended {ours.stripe_subscription_id} on"
-            f" {in_words(accounting_day(now))}, and Stripe refused: {error}. They were told that a"
-            " person will do it. End it at Stripe's dashboard, where a schedule steers it by"
-            " releasing that first, and give back whatever was taken since.",
-            now=now,
-        )
 
 
 def keep(context: Context, *, reader_id: UUID, subscription_id: UUID) -> None:

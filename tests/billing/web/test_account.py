@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from billing import readers, sign_in, subscriptions
+from billing import readers, reconciliation, sign_in
 from billing.context import Context
 from billing.models import Subscription, Task
 from billing.web.render import write_day, write_short_day
@@ -86,17 +86,11 @@ def test_an_end_that_stripe_does_not_allow_is_left_to_a_person_and_said_so(
 
     assert refused.status_code == 409
     assert "A person will end your subscription" in Page(refused.text).words
+    reconciliation.finish_commands(context)
     with context.db.reading() as session:
         task = session.scalars(sa.select(Task)).one()
-    assert (task.kind, task.subject) == ("subscription-not-ended", ours.stripe_subscription_id)
-
-    stripe.client.v1.subscriptions.update(
-        ours.stripe_subscription_id, {"cancel_at_period_end": True}
-    )
-    subscriptions.look_again(context, ours.stripe_subscription_id)
-
-    with context.db.reading() as session:
-        assert session.scalars(sa.select(Task.closed_at)).one() is not None
+    assert task.kind == "subscription-not-done"
+    assert ours.stripe_subscription_id in task.detail
 
 
 @pytest.mark.parametrize("verb", ["cancel", "keep"])
