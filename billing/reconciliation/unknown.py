@@ -71,10 +71,19 @@ def _tell_of_what_came_to_nothing(context: Context) -> None:
                 subject=subject,
                 detail=f"What was asked of Stripe on {in_words(accounting_day(command.created_at))}"
                 f" for {command.subject} ({what}) was not done, and is not tried again:"
-                f" {command.last_error}. See in Stripe how it stands; if it is still wanted, ask"
-                " for it again.",
+                f" {command.last_error}. {_to_do(command)}",
                 now=now,
             )
+
+
+def _to_do(command: Command) -> str:
+    if command.kind == commands.END:
+        return (
+            "The reader was told that a person ends it as of that day, and that what is taken since"
+            " goes back. End it at Stripe's dashboard; where a schedule steers it, release that"
+            " first."
+        )
+    return "See in Stripe how it stands; if it is still wanted, ask for it again."
 
 
 def _tell_of_what_waits(context: Context) -> None:

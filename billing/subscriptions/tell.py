@@ -1,5 +1,6 @@
 """What a subscriber is told of their payments: agreed with a bank, arrived, or not to be had."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -75,27 +76,14 @@ def tell_of_payment(
         return  # as a start or as a renewal, whichever it looked like then: never as both
     next_on = _next_payment_on(subscription, invoice, now)
     goes_on = subscription is not None and subscription.goes_on_after(invoice.period_ends)
-    unsaid = goes_on and next_on is None
     paid: dict[str, Any] = {
         "receipt": receipt,
         "plan": plan,
         "renews_on": next_on,
-        "unsaid": unsaid,
+        "unsaid": goes_on and next_on is None,
     }
-    notice: Notice
     if invoice.billing_reason == _FIRST and subscription is not None and not late:
-        agreed_on = accounting_day(subscription.started_at)
-        cooling_off_ends = agreed_on + COOLING_OFF
-        confirmed = _told(session, _agreed(subscription))
-        over = confirmed and cooling_off_ends < accounting_day(now)
-        notice = SubscriptionStarted(
-            **paid,
-            price=subscription.money,
-            interval=subscription.interval.value,
-            agreed_on=agreed_on,
-            cooling_off_ends=None if over else cooling_off_ends,
-            confirmed=confirmed,
-        )
+        notice: Notice = _start(session, subscription, paid, now)
     else:
         notice = PaymentReceipt(
             **paid,
@@ -105,6 +93,24 @@ def tell_of_payment(
         )
     to = address_for(session, payment)
     owe(session, notice, to=to, fact=fact, now=now, reader_id=payment.reader_id)
+
+
+def _start(
+    session: Session, subscription: Subscription, paid: Mapping[str, Any], now: datetime
+) -> SubscriptionStarted:
+    """Tell of the start, with what was agreed where that was not confirmed before."""
+    agreed_on = accounting_day(subscription.started_at)
+    cooling_off_ends = agreed_on + COOLING_OFF
+    confirmed = _told(session, _agreed(subscription))
+    over = confirmed and cooling_off_ends < accounting_day(now)
+    return SubscriptionStarted(
+        **paid,
+        price=subscription.money,
+        interval=subscription.interval.value,
+        agreed_on=agreed_on,
+        cooling_off_ends=None if over else cooling_off_ends,
+        confirmed=confirmed,
+    )
 
 
 def _came_too_late(payment: Payment, invoice: StripeInvoice, subscription: Subscription) -> bool:
@@ -205,9 +211,8 @@ def tell_of_failure(
 ) -> None:
     """Tell a subscriber that a payment could not be taken, or that their bank wants them to act.
 
-    Once for each attempt, and as one or the other; Stripe's own count knows none of those that the
-    payer makes, and goes on after a card that will never do. Who is still on Stripe's page is told
-    there.
+    Once for each attempt, and as one or the other; Stripe counts none of the payer's own. Who is
+    still on Stripe's page is told there.
 
     Source: https://docs.stripe.com/api/invoices/object (attempt_count)
     """

@@ -188,10 +188,9 @@ def _bears_until(stripe: Stripe, subscription: Doc) -> int:
 
     That is the end of its period if that is paid, and only a change is owed; else the grace, from
     where the first period began since the last that was paid, and never before the end of that.
-    What was made void, is a draft, or was given up while collection was paused is not owed: there
-    the grace begins where what is paid ends. Who has never paid has none; a trial at the beginning
-    was paid, and a period for nothing after that was not. While a bank works on what is overdue,
-    whoever has paid before reads on.
+    What was made void, is a draft, or was given up while collection was paused is not owed: then it
+    begins where what is paid ends. Who has never paid has none; a trial is a payment only where all
+    began with it. While a bank works on what is overdue, whoever has paid before reads on.
     """
     asked = _asked_for(stripe, subscription)
     if asked and asked[-1].status == "paid":

@@ -108,11 +108,8 @@ def _documents(asked: list[Asked], status: str, *, paused: bool, ends: int | Non
             of_it = {"invoice": f"in_{number}", "payment": {"payment_intent": f"pi_{number}"}}
             docs.append({"object": "invoice_payment"} | of_it)
             docs.append({"object": "payment_intent", "id": f"pi_{number}", "status": "processing"})
-    newest = asked[-1]
-    period = {
-        "current_period_start": BEGAN + newest.starts,
-        "current_period_end": BEGAN + newest.ends,
-    }
+    starts, ends_at = BEGAN + asked[-1].starts, BEGAN + asked[-1].ends
+    period = {"current_period_start": starts, "current_period_end": ends_at}
     doc: dict[str, Any] = {
         "object": "subscription",
         "id": "sub_1",

@@ -91,6 +91,7 @@ def test_an_end_that_stripe_does_not_allow_is_left_to_a_person_and_said_so(
         task = session.scalars(sa.select(Task)).one()
     assert task.kind == "subscription-not-done"
     assert ours.stripe_subscription_id in task.detail
+    assert "what is taken since goes back" in task.detail
 
 
 @pytest.mark.parametrize("verb", ["cancel", "keep"])
