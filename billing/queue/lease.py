@@ -25,7 +25,7 @@ Theirs = TypeVar("Theirs")
 Ours = TypeVar("Ours")
 
 LEASE: Final = timedelta(seconds=60)  # longer than a call to Stripe may take, retries included
-_PATIENCE: Final = 8.0  # seconds to wait for somebody else's look before giving up
+PATIENCE = 8.0  # seconds to wait for somebody else's look before giving up
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def look(
 
 
 def _claim_patiently(db: Database, object_id: str, clock: Clock) -> Fence:
-    deadline = time.monotonic() + (0 if db.rehearsed else _PATIENCE)
+    deadline = time.monotonic() + (0 if db.rehearsed else PATIENCE)
     while True:
         with db.unit_of_work() as session:
             fence = _claim(session, object_id, now=clock.now())

@@ -20,6 +20,7 @@ from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, Hypoth
 from hypothesis.stateful import run_state_machine_as_test
 from stripe import HTTPClient
 
+from billing.queue import lease
 from tests.chaos.machine import STEPS, Histories
 from tests.chaos.world import World
 
@@ -148,3 +149,4 @@ def quietly() -> None:
     logging.disable(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     HTTPClient.INITIAL_DELAY = HTTPClient.MAX_DELAY = 0
+    lease.PATIENCE = 0  # whoever holds one here was killed, and gives nothing back by itself
