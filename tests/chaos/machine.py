@@ -8,6 +8,7 @@ Stripe has.
 
 from hypothesis.stateful import invariant
 
+from billing.reconciliation import finish_commands
 from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.verify import verify
 from tests.chaos import model, ours
@@ -56,6 +57,7 @@ class Histories(Readers, AtStripe, Network):
             return
         self.world.stripe.control("fail_next/clear")
         self.world.stripe.advance(seconds=2 * HOUR)  # what was held back or put off is due
+        finish_commands(self.context)
         while self._has_just_said_something():  # that would be left to its webhook
             self.world.stripe.advance(seconds=5 * MINUTE)
         if self.heard:
