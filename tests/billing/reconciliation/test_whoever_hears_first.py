@@ -143,7 +143,7 @@ def test_at_whatever_point_the_return_and_the_webhook_meet_there_is_one_fact_and
     context: Context, stripe: LocalStripe, monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
     """The poll is the third of them: whoever is first, the other two come while it is at work."""
-    monkeypatch.setattr(lease, "_PATIENCE", 0.0)  # the one waits below the other: it can only leave
+    monkeypatch.setattr(lease, "PATIENCE", 0.0)  # the one waits below the other: it can only leave
     at = 0
     for at in range(1, EVERY_MOMENT):
         paid = pay(context, stripe)
