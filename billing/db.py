@@ -151,6 +151,16 @@ _POSTGRESQL_SNAPSHOT: Final[dict[str, Any]] = {
 }
 
 
+# A server that is gone without a word is noticed in seconds; the system would wait for hours.
+# Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-TCP-USER-TIMEOUT
+_SOON_KNOWN: Final = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+}
+
+
 def _postgresql_engine(url: sa.URL) -> sa.Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
@@ -160,7 +170,11 @@ def _postgresql_engine(url: sa.URL) -> sa.Engine:
         max_overflow=_POOL,
         pool_pre_ping=True,
         hide_parameters=True,  # an error's text is kept and logged; it must not name people
-        connect_args={"connect_timeout": 5, "options": "-c timezone=UTC -c lock_timeout=15s"},
+        connect_args={
+            "connect_timeout": 5,
+            "options": "-c timezone=UTC -c lock_timeout=15s",
+            **_SOON_KNOWN,
+        },
     )
 
 

@@ -60,6 +60,22 @@ class Paywall(BaseModel):
     # Where the paper shows the article of an id, such as "/node/{article}"; '' for its front page.
     article_path: str = ""
     origins: tuple[str, ...] = ()  # pages elsewhere whose scripts may ask the check (CORS)
+    # Free articles of a reader who is signed in; None for as many as a visitor's.
+    reader_limit: int | None = Field(default=None, ge=0)
+    # Whoever asks with one of these speaks for the paper, and may say how an article is flagged.
+    keys: tuple[SecretStr, ...] = ()
+    pass_minutes: int = Field(default=5, ge=0, le=15)  # a reader pass lasts so long; 0 for none
+    # Search engines that may read everything, by the domains of their name servers, such as
+    # ("googlebot.com", "google.com", "search.msn.com"); none unless the paper says so.
+    crawlers: tuple[str, ...] = ()
+    # While the database does not answer: "open" lets everybody read, "passes" whoever holds a valid
+    # reader pass, "closed" nobody. The batch form follows the check.
+    check_when_down: Literal["open", "passes", "closed"] = "open"
+    auth_when_down: Literal["open", "passes", "closed"] = "open"
+
+    def limit_of(self, *, signed_in: bool) -> int:
+        """Return how many articles of a window are free."""
+        return self.limit if self.reader_limit is None or not signed_in else self.reader_limit
 
 
 class Reconciliation(BaseModel):
@@ -188,6 +204,10 @@ def _secrets(settings: Settings) -> list[Problem]:
                 "set at least 32 random characters, for example from"
                 " `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'`",
             )
+        )
+    if any(len(key.get_secret_value()) < 32 for key in settings.paywall.keys):  # noqa: PLR2004
+        found.append(
+            Problem("BILLING_PAYWALL__KEYS", "make each key of at least 32 random characters")
         )
     if any(not s.get_secret_value().strip() for s in settings.stripe_webhook_secrets):
         found.append(Problem("BILLING_STRIPE_WEBHOOK_SECRETS", "an empty secret is no secret"))

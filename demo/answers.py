@@ -66,7 +66,11 @@ class Answer:
     offer: str
     meter: Meter | None
     links: Links
-    decision_id: str
+
+    @property
+    def only_prepared(self) -> bool:
+        """Whether a browser prepares a page that nobody looks at yet: ask again, show nothing."""
+        return not self.granted and self.reason == "prepared"
 
     @classmethod
     def read(cls, data: Mapping[str, Any], *, links: Links) -> Self:
@@ -86,7 +90,6 @@ class Answer:
             offer=str(data.get("offer") or ""),
             meter=_meter(data.get("meter")),
             links=links.updated(data.get("links") or {}),
-            decision_id=str(data.get("decision_id") or ""),
         )
 
 

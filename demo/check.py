@@ -16,7 +16,8 @@ from demo.answers import Answer, Links
 
 PATIENCE: Final = 2.0  # seconds; a reader waits no longer than this for our own plumbing
 ASSUMED_LIMIT: Final = 3  # what the demonstration is started with, until an answer tells us
-PASSED_ON: Final = ("cookie", "sec-purpose", "purpose")
+PASSED_ON: Final = ("cookie", "user-agent", "sec-purpose", "purpose", "x-moz")
+REFUSED: Final = {"access": "denied", "reason": "unavailable"}
 
 log = logging.getLogger("demo.check")
 
@@ -30,13 +31,13 @@ class Asked:
 
 
 class PaywallCheck:
-    """Our client of `GET /paywall/check`."""
+    """Our client of `GET /paywall/v1/check`."""
 
     def __init__(self, billing: str) -> None:
         """Prepare to ask the billing service at this base address."""
         self.links = Links.on(billing)
         self.limit = ASSUMED_LIMIT
-        self._url = f"{billing}/paywall/check"
+        self._url = f"{billing}/paywall/v1/check"
         # A cookie jar that refuses everything: a shared client which remembered one reader's
         # Set-Cookie would read the next article in that reader's name.
         no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
@@ -50,7 +51,8 @@ class PaywallCheck:
 
         No answer is not a refusal. When billing is slow, down or talking nonsense the fault is
         ours, and turning away people who have paid costs more trust than a few free articles
-        cost money; so the caller prints the article and says so (it fails open).
+        cost money; so the caller prints the article and says so (it fails open). A question that
+        billing calls unreadable is refused: or whoever spoils their cookies would read everything.
         """
         request = self.client.build_request(
             "HEAD" if method == "HEAD" else "GET",
@@ -75,6 +77,9 @@ class PaywallCheck:
     def _read(self, article_id: str, response: httpx2.Response) -> Answer | None:
         if response.request.method == "HEAD":
             return None  # an answer without a body, by definition
+        if response.is_client_error:
+            log.warning("check_refused article=%s status=%s", article_id, response.status_code)
+            return Answer.read(REFUSED, links=self.links)
         try:
             response.raise_for_status()
             answer = Answer.read(response.json(), links=self.links)

@@ -153,7 +153,7 @@ class Journey:
         return [row for row in csv.reader(text.splitlines()) if row]
 
     def _check(self) -> dict[str, Any]:
-        address = f"{self.stack.web}/paywall/check"
+        address = f"{self.stack.web}/paywall/v1/check"
         answer: dict[str, Any] = self.browser.get(address, article=self.walled.id).json()
         return answer
 

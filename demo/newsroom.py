@@ -61,6 +61,9 @@ class Newsroom:
             )
         if request.method == "HEAD":
             return _private(HTMLResponse(), asked)
+        if asked.answer is not None and asked.answer.only_prepared:
+            # No text, which would be read uncounted, and no wall before whoever may read.
+            return _private(Response(status_code=503, headers={"retry-after": "1"}), asked)
         words = self._press.article(
             article,
             asked=article.metered,

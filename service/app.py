@@ -3,12 +3,13 @@
 import gc
 from dataclasses import dataclass
 
-from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
+from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from billing.context import Context, open_context
 from billing.settings import load
 from billing.web.app import create_app
+from billing.web.paywall import PREFIX, Paywall
 from emails.preview import previews
 from service import health, logs
 from webhooks import router
@@ -16,19 +17,24 @@ from webhooks import router
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """Stripe's door beside the pages.
+    """Stripe's door and the wall beside the pages.
 
-    What protects people on their way to a page costs as much as accepting an event does, and
-    protects nobody from a signed one: so an event goes straight to its door.
+    What protects people on their way to a page costs more than accepting an event or answering at
+    the wall, and protects neither: so both are reached straight away.
     """
 
     pages: FastAPI
     door: router.Door
+    wall: Paywall
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what comes; the door's other methods, and its beginning and end, are a page's."""
-        event = scope["type"] == "http" and scope["path"] == router.PATH
-        to = self.door if event and scope["method"] == "POST" else self.pages
+        to: ASGIApp = self.pages
+        if scope["type"] == "http":
+            if scope["path"].startswith(PREFIX):
+                to = self.wall
+            elif scope["path"] == router.PATH and scope["method"] == "POST":
+                to = self.door
         await to(scope, receive, send)
 
 
@@ -37,10 +43,11 @@ def build(context: Context) -> Application:
     pages = create_app(context, preview=previews)
     # Stripe and the paper's server follow no redirects: a wrong address is an error at once.
     pages.router.redirect_slashes = False
-    door = router.Door(context)
+    door, wall = router.Door(context), Paywall(context)
     pages.include_router(router.build(door))
     pages.include_router(health.build(context))
-    return Application(pages, door)
+    pages.include_router(APIRouter(lifespan=wall.until_the_end))
+    return Application(pages, door, wall)
 
 
 def from_environment() -> Application:

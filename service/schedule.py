@@ -15,6 +15,7 @@ from cronsim import CronSim
 from sqlalchemy.orm import Session
 
 from billing import access, rate_limits, reconciliation, sign_in, subscriptions, tasks
+from billing.access import gift_links
 from billing.clock import LONDON
 from billing.context import Context
 from billing.db import changed_one, insert_ignore
@@ -72,6 +73,7 @@ JOBS: Final = (
     # What we asked of Stripe and never heard the end of.
     Job("commands", "* * * * *", reconciliation.finish_commands),
     Job("past_windows", "10 3 * * *", _nightly(access.forget_past_windows)),
+    Job("past_links", "15 3 * * *", _nightly(gift_links.forget_past)),
     Job("sign_ins", "20 3 * * *", _nightly(sign_in.forget_expired)),
     Job("rate_limits", "30 3 * * *", _nightly(rate_limits.forget_expired)),
 )

@@ -3,24 +3,27 @@
 The decision is a pure function of facts; Stripe is never asked while a reader waits.
 """
 
-from billing.access.check import Answer, Question, check, rights_of
-from billing.access.decide import Decision, Facts, Policy, Reason, Right, decide
-from billing.access.entitlements import Term, follow_subscription, grant, revoke
+from billing.access.check import Answer, Question
+from billing.access.decide import Decision, Facts, Flag, Policy, Right, decide
+from billing.access.entitlements import Term, follow_subscription, grant, revoke, rights_of
 from billing.access.explain import Explanation, explain
 from billing.access.meter import carry_over, forget_past_windows, read_cookie, window_of
+from billing.access.reasons import Reason
+from billing.access.wall import Wall
 
 __all__ = [
     "Answer",
     "Decision",
     "Explanation",
     "Facts",
+    "Flag",
     "Policy",
     "Question",
     "Reason",
     "Right",
     "Term",
+    "Wall",
     "carry_over",
-    "check",
     "decide",
     "explain",
     "follow_subscription",

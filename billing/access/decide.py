@@ -1,34 +1,33 @@
 """The decision: facts in, answer out. Pure, total, and the only place that says yes or no.
 
 Rights unite: any one that holds now lets the reader in, whatever the others say. Without one, the
-free articles of the window decide.
+paper's word about the article and the free articles of the window decide.
 """
 
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
+from billing.access.reasons import BY_RANK, Reason, for_reader
 from billing.clock import accounting_day, in_words
-from billing.models import EntitlementSource
+from billing.models import OpenTo
+
+# Whoever had a paid right so shortly before the staff opened the paper was a subscriber, as we last
+# knew: longer than a month and its grace are, so that a fault of ours has time to be noticed.
+LAST_KNOWN: Final = timedelta(days=60)
+_PAID: Final = frozenset(
+    {Reason.SUBSCRIBER, Reason.OFFLINE, Reason.SEAT, Reason.GIFT, Reason.GRACE}
+)
 
 
-class Reason(enum.StrEnum):
-    """Why a reader was let in, or was not. This list is closed, and part of our HTTP interface."""
+class Flag(enum.StrEnum):
+    """What the paper says of an article."""
 
-    SUBSCRIBER = "subscriber"  # a subscription is paid
-    COMP = "comp"  # the paper gave access
-    GRACE = "grace"  # a renewal failed; there is time to put it right
-    PROVISIONAL = "provisional"  # we know them, and look at Stripe before we refuse
-    METERED = "metered"  # one of the free articles
-    REREAD = "reread"  # counted in this window already; opening it again is free
-    LIMIT_REACHED = "limit_reached"  # no right, and no free article is left
-
-    @property
-    def grants(self) -> bool:
-        """Whether the reader may read."""
-        return self is not Reason.LIMIT_REACHED
+    FREE = "free"  # everybody reads it, and it is not counted
+    METERED = "metered"
+    LOCKED = "locked"  # only who has a right reads it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,12 @@ class Right:
     """One dated right to read.
 
     Attributes:
+        reason: what it is called at the wall.
         starts_at: the first instant it holds.
         ends_at: the first instant it no longer does; None where nothing limits it.
     """
 
-    source: EntitlementSource
+    reason: Reason
     starts_at: datetime
     ends_at: datetime | None
 
@@ -50,20 +50,39 @@ class Right:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """A time in which the staff have opened the paper.
+
+    Attributes:
+        starts_at, ends_at: the first instant of it, and the first that is not.
+    """
+
+    open_to: OpenTo
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that a decision may depend on.
 
     Attributes:
-        rights: the reader's; none for a visitor.
+        rights: the reader's, those that ended lately among them; none for a visitor.
         used: how many articles were counted in this window, without this one unless it was.
         read_before: whether this article was.
         window_ends: when the count starts again.
+        flag: what the paper says of the article.
+        counts: False where nobody reads yet: a prefetch, or a look at the headers alone.
+        openings: the staff's.
     """
 
     rights: tuple[Right, ...]
     used: int
     read_before: bool
     window_ends: datetime
+    flag: Flag = Flag.METERED
+    counts: bool = True
+    openings: tuple[Opening, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +131,42 @@ class Decision:
         return self.reason.grants
 
 
-# Of several rights that hold, the one that is named: what is paid before what is given.
-_NAMED: Final = {
-    EntitlementSource.SUBSCRIPTION: Reason.SUBSCRIBER,
-    EntitlementSource.COMP: Reason.COMP,
-    EntitlementSource.GRACE: Reason.GRACE,
-    EntitlementSource.PROVISIONAL: Reason.PROVISIONAL,
-}
-
-
 def decide(facts: Facts, *, now: datetime, policy: Policy) -> Decision:
     """Answer one question: may this person read this article now?"""
-    standing = _standing(facts.rights, now)
-    changes = _next_change(facts.rights, now)
+    if facts.flag is Flag.FREE:
+        return _plain(Reason.FREE)
+    rights = (*facts.rights, *_opened(facts))
+    standing = _standing(rights, now)
+    changes = _next_change(rights, now)
     if standing is not None:
         return Decision(standing.reason, standing.because, changes, meter=None)
+    if facts.flag is Flag.LOCKED:
+        return Decision(Reason.LOCKED, for_reader(Reason.LOCKED), changes, meter=None)
     reason = _metered(facts, policy)
-    used = facts.used + (reason is Reason.METERED)
-    meter = MeterState(used, policy.limit, facts.window_ends)
+    meter = MeterState(facts.used + (reason is Reason.METERED), policy.limit, facts.window_ends)
     valid_until = min(filter(None, (changes, facts.window_ends)))
     return Decision(reason, _because_of_meter(reason, meter), valid_until, meter)
+
+
+def decide_blindly(flag: Flag, *, opens: bool) -> Decision:
+    """Answer while nothing can be looked up: as the paper would have it then.
+
+    Args:
+        flag: what the paper says of the article.
+        opens: whether the paper would rather let this person read.
+    """
+    if flag is Flag.FREE:
+        return _plain(Reason.FREE)
+    return _plain(Reason.OUTAGE if opens else Reason.UNAVAILABLE)
+
+
+def decide_for_search_bot() -> Decision:
+    """Answer a search engine that the paper lets in: it finds articles for others to read."""
+    return _plain(Reason.SEARCH_BOT)
+
+
+def _plain(reason: Reason) -> Decision:
+    return Decision(reason, for_reader(reason), valid_until=None, meter=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +177,33 @@ class _Standing:
     because: str
 
 
+def _opened(facts: Facts) -> tuple[Right, ...]:
+    """Return what the staff's openings come to for this reader, as rights like any other."""
+    return tuple(
+        Right(Reason.BREAK_GLASS, opening.starts_at, opening.ends_at)
+        for opening in facts.openings
+        if opening.open_to is OpenTo.EVERYONE or _was_subscriber(facts.rights, opening)
+    )
+
+
+def _was_subscriber(rights: Iterable[Right], opening: Opening) -> bool:
+    since = opening.starts_at - LAST_KNOWN
+    return any(
+        right.reason in _PAID
+        and right.starts_at < opening.ends_at
+        and (right.ends_at is None or right.ends_at > since)
+        for right in rights
+    )
+
+
 def _standing(rights: Iterable[Right], instant: datetime) -> _Standing | None:
     holding = [right for right in rights if right.holds(instant)]
-    for source, reason in _NAMED.items():
-        ends = [right.ends_at for right in holding if right.source is source]
+    for reason in BY_RANK:
+        ends = [right.ends_at for right in holding if right.reason is reason]
         if ends:
             dated = [end for end in ends if end is not None]
             until = max(dated) if len(dated) == len(ends) else None
-            return _Standing(reason, _because_of(reason, until))
+            return _Standing(reason, for_reader(reason, day=_last_day(until) if until else ""))
     return None
 
 
@@ -166,24 +220,19 @@ def _next_change(rights: tuple[Right, ...], now: datetime) -> datetime | None:
 def _metered(facts: Facts, policy: Policy) -> Reason:
     if facts.read_before:
         return Reason.REREAD
-    return Reason.METERED if facts.used < policy.limit else Reason.LIMIT_REACHED
-
-
-def _because_of(reason: Reason, until: datetime | None) -> str:
-    day = f" until {in_words(accounting_day(until))}" if until else ""
-    if reason is Reason.COMP:
-        return f"The paper has given you access{day}."
-    if reason is Reason.GRACE:
-        return f"Your last payment did not arrive. You can read on{day} while you put it right."
-    if reason is Reason.PROVISIONAL:
-        return "We are looking at how your subscription stands. Read on meanwhile."
-    return "You are a subscriber. Thank you."
+    if facts.used >= policy.limit:
+        return Reason.LIMIT_REACHED
+    return Reason.METERED if facts.counts else Reason.PREPARED
 
 
 def _because_of_meter(reason: Reason, meter: MeterState) -> str:
-    day = in_words(accounting_day(meter.resets_at))
-    if reason is Reason.REREAD:
-        return "You have opened this article before, so opening it again is free."
-    if reason is Reason.METERED:
-        return f"This is free article {meter.used} of {meter.limit}. The count restarts on {day}."
-    return f"You have read your {meter.limit} free articles. The count restarts on {day}."
+    return for_reader(reason, day=_day(meter.resets_at), used=meter.used, limit=meter.limit)
+
+
+def _last_day(until: datetime) -> str:
+    """Return the last day of a right: one that ends at midnight holds until the evening before."""
+    return _day(until - timedelta(microseconds=1))
+
+
+def _day(instant: datetime) -> str:
+    return in_words(accounting_day(instant))

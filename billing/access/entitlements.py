@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from billing import tasks
+from billing.access.decide import Right
+from billing.access.reasons import OF_SOURCE
 from billing.clock import accounting_day, in_words
 from billing.models import Entitlement, EntitlementSource, Subscription, SubscriptionStatus
 from billing.settings import Paywall
@@ -84,6 +86,20 @@ def revoke(session: Session, *, source: EntitlementSource, source_id: str, now: 
     current = _current(session, source, source_id)
     if current is not None:
         _supersede(session, current, now=now)
+
+
+def rights_of(session: Session, reader_id: UUID, *, now: datetime) -> tuple[Right, ...]:
+    """Return the rights a reader has or will have."""
+    rows = session.execute(
+        sa.select(Entitlement.source, Entitlement.starts_at, Entitlement.ends_at).where(
+            Entitlement.reader_id == reader_id,
+            Entitlement.superseded_at.is_(None),
+            sa.or_(Entitlement.ends_at.is_(None), Entitlement.ends_at > now),
+        )
+    )
+    return tuple(
+        Right(OF_SOURCE[source], starts_at, ends_at) for source, starts_at, ends_at in rows
+    )
 
 
 def _paid(subscription: Subscription, paywall: Paywall) -> Term | None:

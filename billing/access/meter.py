@@ -6,6 +6,7 @@ a right to read, nor anybody's who never brings our cookie back: the first artic
 cookie, signed, and is counted once the cookie returns.
 """
 
+import functools
 import hashlib
 import hmac
 import secrets
@@ -18,12 +19,11 @@ from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy.orm import Session
 
 from billing.clock import month_bounds, month_of, start_of_day
-from billing.db import insert_ignore, take_turns
-from billing.models import MeterRead
+from billing.models import Meter
+from billing.readers.meters import HASH, joined, unite
 from billing.settings import Settings
 
 _ID_BYTES: Final = 16
-_HASH_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,12 @@ class Window:
 
     Attributes:
         name: sorts after the names of the windows before it.
+        starts_at: its first instant.
         ends_at: the first instant of the next one.
     """
 
     name: str
+    starts_at: datetime
     ends_at: datetime
 
 
@@ -62,17 +64,42 @@ class Visitor:
         return f"v:{self.id}"
 
 
+class Hashes:
+    """What is kept of articles in one window: hashes under a key of its own, which is secret."""
+
+    def __init__(self, settings: Settings, window: Window) -> None:
+        secret = settings.secret_key.get_secret_value().encode()
+        key = hmac.digest(secret, f"meter:{window.name}".encode(), "sha256")
+        self._empty = hashlib.blake2b(key=key, digest_size=HASH)
+
+    def of(self, article: str) -> str:
+        """Return what is kept of an article."""
+        made = self._empty.copy()
+        made.update(article.encode())
+        return made.hexdigest()[:HASH]
+
+
+class Calendar:
+    """The window of each instant and its hashes; worked out once for each window."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._latest: tuple[Window, Hashes] | None = None
+
+    def at(self, now: datetime) -> tuple[Window, Hashes]:
+        """Return the window an instant falls in, and its hashes."""
+        latest = self._latest
+        if latest is None or not latest[0].starts_at <= now < latest[0].ends_at:
+            window = window_of(now)
+            latest = self._latest = (window, Hashes(self._settings, window))
+        return latest
+
+
 def window_of(now: datetime) -> Window:
     """Return the window an instant falls in."""
     name = month_of(now)
-    return Window(name, start_of_day(month_bounds(name)[1]))
-
-
-def hash_article(settings: Settings, window: Window, article: str) -> str:
-    """Return what is kept of an article: under another key in each window, and secret."""
-    secret = settings.secret_key.get_secret_value().encode()
-    key = hmac.digest(secret, f"meter:{window.name}".encode(), "sha256")
-    return hashlib.blake2b(article.encode(), key=key, digest_size=_HASH_BYTES).hexdigest()
+    first, following = month_bounds(name)
+    return Window(name, start_of_day(first), start_of_day(following))
 
 
 def write_cookie(settings: Settings, visitor: Visitor) -> str:
@@ -89,68 +116,37 @@ def read_cookie(settings: Settings, cookie: str, window: Window) -> Visitor | No
     return visitor if visitor.window == window.name else None
 
 
-def read_so_far(session: Session, subject: str, window: str) -> frozenset[str]:
-    """Return the hashes of the articles counted for somebody in a window."""
-    return frozenset(
-        session.scalars(
-            sa.select(MeterRead.article_hash).where(
-                MeterRead.window == window, MeterRead.subject == subject
-            )
-        )
-    )
-
-
-def count(
-    session: Session, subject: str, window: Window, *, article_hash: str, first: str, limit: int
-) -> frozenset[str]:
-    """Count an article unless it would be one too many; return what was counted before it.
-
-    The requests of one person take turns here: two at once could else both be the last free one.
-
-    Args:
-        session: a transaction of its own.
-        subject: who reads.
-        window: of this instant.
-        article_hash: the article.
-        first: the article that waited in the cookie, or ''.
-        limit: free articles in a window.
-    """
-    take_turns(session, f"meter:{subject}")
-    counted = read_so_far(session, subject, window.name)
-    if first and first not in counted:
-        _add(session, subject, window.name, first)
-        counted |= {first}
-    if article_hash not in counted and len(counted) < limit:
-        _add(session, subject, window.name, article_hash)
-    return counted
+def number_of(articles: str) -> int:
+    """Return how many articles a row holds."""
+    return len(articles) // HASH
 
 
 def carry_over(session: Session, visitor: Visitor, *, to: str) -> None:
     """Unite what a visitor has read in this window with the count of the reader they are.
 
-    The visitor's own rows stay, or signing in and out again would empty the meter.
+    The visitor's own row stays, or signing in and out again would empty the meter.
     """
-    read = read_so_far(session, visitor.subject, visitor.window)
-    for article_hash in sorted(read | {visitor.first}):
-        _add(session, to, visitor.window, article_hash)
+    read = session.scalar(
+        sa.select(Meter.articles).where(
+            Meter.window == visitor.window, Meter.subject == visitor.subject
+        )
+    )
+    unite(session, visitor.window, joined(visitor.first, read or ""), to=to)
 
 
 def forget_past_windows(session: Session, *, now: datetime) -> None:
     """Delete what was counted in windows that are over."""
-    session.execute(sa.delete(MeterRead).where(MeterRead.window < window_of(now).name))
-
-
-def _add(session: Session, subject: str, window: str, article_hash: str) -> None:
-    session.execute(
-        insert_ignore(session, MeterRead).values(
-            window=window, subject=subject, article_hash=article_hash
-        )
-    )
+    session.execute(sa.delete(Meter).where(Meter.window < window_of(now).name))
 
 
 def _signer(settings: Settings) -> URLSafeSerializer:
+    return _signer_of(settings.secret_key.get_secret_value())
+
+
+@functools.lru_cache(maxsize=4)
+def _signer_of(secret: str) -> URLSafeSerializer:
     return URLSafeSerializer(
-        settings.secret_key.get_secret_value(),
+        secret,
         salt="visitor",
         signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
     )

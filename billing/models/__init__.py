@@ -3,6 +3,17 @@
 Models point from child to parent; lists are queries in the room of the verb that needs them.
 """
 
+from billing.models.access import (
+    AccessChange,
+    BreakGlass,
+    Entitlement,
+    EntitlementSource,
+    GiftLink,
+    Meter,
+    MeterRead,
+    OpenTo,
+    PassKey,
+)
 from billing.models.base import OwedState
 from billing.models.catalogue import Interval, Price
 from billing.models.checkout import (
@@ -39,13 +50,7 @@ from billing.models.reader import (
     Staff,
     WebSession,
 )
-from billing.models.subscription import (
-    Entitlement,
-    EntitlementSource,
-    MeterRead,
-    Subscription,
-    SubscriptionStatus,
-)
+from billing.models.subscription import Subscription, SubscriptionStatus
 from billing.models.work import (
     AuditRecord,
     Cursor,
@@ -63,11 +68,13 @@ from billing.models.work import (
 )
 
 __all__ = [
+    "AccessChange",
     "Account",
     "AccountKind",
     "Audience",
     "AuditRecord",
     "BalanceTransaction",
+    "BreakGlass",
     "Checkout",
     "CheckoutKind",
     "CheckoutStatus",
@@ -82,13 +89,17 @@ __all__ = [
     "EntitlementSource",
     "Feed",
     "ForeignObject",
+    "GiftLink",
     "Heartbeat",
     "Interval",
     "JournalEntry",
+    "Meter",
     "MeterRead",
     "ObjectLease",
+    "OpenTo",
     "OutboxMessage",
     "OwedState",
+    "PassKey",
     "Payment",
     "PaymentMethod",
     "PaymentPurpose",

@@ -1,13 +1,13 @@
-"""What readers have agreed to pay, and what they may read."""
+"""What readers have agreed to pay."""
 
 import enum
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, false, text
+from sqlalchemy import BigInteger, ForeignKey, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing.db import Base, Instant, one_of
+from billing.db import Base, one_of
 from billing.models.base import instant, instant_or_none, new_id
 from billing.models.catalogue import Interval
 from billing.money import Money
@@ -107,61 +107,3 @@ class Subscription(Base):
     def goes_on_after(self, instant: datetime) -> bool:
         """Whether another period follows one that ends then; its own end may be further off."""
         return not self.status.ended and (self.ends_on is None or self.ends_on > instant)
-
-
-class EntitlementSource(enum.StrEnum):
-    """Where a right to read comes from."""
-
-    SUBSCRIPTION = "subscription"
-    GRACE = "grace"
-    COMP = "comp"
-    PROVISIONAL = "provisional"
-
-
-class Entitlement(Base):
-    """A dated right to read, with its source and reason. Access is the union of a reader's rows.
-
-    A row is never edited: what changes is superseded by a new row, so that what we knew at any
-    past moment can still be told (`recorded_at` to `superseded_at`).
-
-    Attributes:
-        source_id: the row it comes from, such as the subscription's id.
-        starts_at, ends_at: when it holds; no end where nothing limits it.
-    """
-
-    __tablename__ = "entitlement"
-    id: Mapped[UUID] = new_id()
-    reader_id: Mapped[UUID] = mapped_column(ForeignKey("reader.id"))
-    source: Mapped[EntitlementSource] = mapped_column(one_of(EntitlementSource))
-    source_id: Mapped[str] = mapped_column(String(255))
-    reason: Mapped[str] = mapped_column(String(300))
-    starts_at: Mapped[datetime] = instant()
-    ends_at: Mapped[datetime | None] = instant_or_none()
-    recorded_at: Mapped[datetime] = instant()
-    superseded_at: Mapped[datetime | None] = mapped_column(Instant())
-
-    __table_args__ = (
-        Index(
-            "uq_entitlement_current",
-            "source",
-            "source_id",
-            unique=True,
-            postgresql_where=text("superseded_at IS NULL"),
-            sqlite_where=text("superseded_at IS NULL"),
-        ),
-        Index("ix_entitlement_reader_id", "reader_id", "superseded_at"),
-    )
-
-
-class MeterRead(Base):
-    """One article, read once in one window by a visitor or a free reader; dies with the window.
-
-    Attributes:
-        subject: `v:` and the visitor's id, or `r:` and the reader's.
-        article_hash: keyed, so that the table alone tells nobody what was read.
-    """
-
-    __tablename__ = "meter_read"
-    window: Mapped[str] = mapped_column(String(10), primary_key=True)
-    subject: Mapped[str] = mapped_column(String(60), primary_key=True)
-    article_hash: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -106,8 +106,3 @@ def hold(session: Session, reader_id: UUID) -> Reader | None:
 def address_of(reader: Reader) -> str:
     """Return where to write to a reader: the proved address, else the typed one, else ''."""
     return reader.email
-
-
-def meter_subject(reader_id: UUID) -> str:
-    """Return the name under which the meter counts a reader who is signed in."""
-    return f"r:{reader_id}"

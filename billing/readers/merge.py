@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from billing import audit, sign_in, tasks
-from billing.db import Base, insert_ignore, take_turns
+from billing.db import Base, take_turns
 from billing.models import (
     Checkout,
     CheckoutKind,
@@ -22,7 +22,8 @@ from billing.models import (
     Customer,
     Donation,
     Entitlement,
-    MeterRead,
+    GiftLink,
+    Meter,
     OutboxMessage,
     Payment,
     Reader,
@@ -31,16 +32,17 @@ from billing.models import (
     SubscriptionStatus,
     WebSession,
 )
-from billing.readers.find import create, meter_subject
+from billing.readers.find import create
+from billing.readers.meters import meter_subject, unite
 
 # A checkout that is open stays with whom it was begun: only one may be open for a reader and plan.
 _MOVED: Final[tuple[type[Base], ...]] = (
     Customer,
     Subscription,
-    Entitlement,
     Payment,
     Donation,
     OutboxMessage,
+    GiftLink,
 )
 
 
@@ -96,6 +98,7 @@ def _merge(session: Session, others: Sequence[Reader], *, into: Reader, now: dat
         Checkout.status == CheckoutStatus.OPEN, Checkout.kind == CheckoutKind.SUBSCRIPTION
     )
     _reassign(session, Checkout, ids, into.id, sa.not_(still_open))
+    _bring_rights(session, ids, into.id, now=now)
     _bring_looks(session, ids, into.id)
     for other in others:
         _unite_meters(session, meter_subject(other.id), meter_subject(into.id))
@@ -114,6 +117,30 @@ def _merge(session: Session, others: Sequence[Reader], *, into: Reader, now: dat
             subject=f"reader:{other.id}",
             now=now,
         )
+
+
+def _bring_rights(session: Session, ids: Sequence[UUID], to: UUID, *, now: datetime) -> None:
+    """Begin each right anew under its owner: until now we knew it as somebody else's."""
+    theirs = session.scalars(
+        sa.select(Entitlement)
+        .where(Entitlement.reader_id.in_(ids), Entitlement.superseded_at.is_(None))
+        .order_by(Entitlement.recorded_at, Entitlement.id)
+    ).all()
+    for right in theirs:
+        right.superseded_at = now
+    session.flush()  # only one row of a source may be current
+    session.add_all(
+        Entitlement(
+            reader_id=to,
+            source=right.source,
+            source_id=right.source_id,
+            reason=right.reason,
+            starts_at=right.starts_at,
+            ends_at=right.ends_at,
+            recorded_at=now,
+        )
+        for right in theirs
+    )
 
 
 def _bring_looks(session: Session, ids: Sequence[UUID], to: UUID) -> None:
@@ -150,13 +177,13 @@ def _reassign(
 
 
 def _unite_meters(session: Session, ours: str, into: str) -> None:
-    read = sa.select(MeterRead.window, sa.literal(into), MeterRead.article_hash).where(
-        MeterRead.subject == ours
-    )
-    session.execute(
-        insert_ignore(session, MeterRead).from_select(["window", "subject", "article_hash"], read)
-    )
-    session.execute(sa.delete(MeterRead).where(MeterRead.subject == ours))
+    """Bring along what was counted; what both have opened is counted once."""
+    rows = session.execute(
+        sa.select(Meter.window, Meter.articles).where(Meter.subject == ours)
+    ).all()
+    for window, articles in rows:
+        unite(session, window, articles, to=into)
+    session.execute(sa.delete(Meter).where(Meter.subject == ours))
 
 
 def _tell_of_two_subscriptions(session: Session, reader: Reader, *, now: datetime) -> None:

@@ -10,7 +10,10 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from billing import access, payments, subscriptions
+from billing import payments, subscriptions
+from billing.access import gift_links
+from billing.access.decide import Policy
+from billing.access.explain import explain
 from billing.clock import accounting_day
 from billing.models import (
     Payment,
@@ -78,12 +81,15 @@ def account(
     today = accounting_day(now)
     names = {plan.key: plan.name for plan in context.catalogue.plans}
     funds = {appeal.fund: appeal.name for appeal in context.catalogue.appeals}
+    policy = Policy(context.settings.paywall.limit_of(signed_in=True))
+    standing = explain(session, reader.id, at=now, policy=policy)
     return render(
         request,
         "account.html",
         reader=reader,
         today=today,
-        reads_on=any(right.holds(now) for right in access.rights_of(session, reader.id, now=now)),
+        standing=standing,
+        reads_on=standing.by_right,
         running=[
             Holding(
                 s,
@@ -97,6 +103,10 @@ def account(
         plan_names=names,
         direct_debit="bacs_debit" in context.settings.checkout.methods,
         paid=_paid(session, reader.id, names=names, funds=funds),
+        passes_on=gift_links.may_give(session, reader.id, now=now),
+        passed_on=gift_links.of(session, reader.id, now=now),
+        gifts_left=gift_links.left(session, reader.id, now=now),
+        now=now,
     )
 
 

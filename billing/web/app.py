@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from anyio import CapacityLimiter
 from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -13,12 +12,15 @@ from billing.web import (
     account,
     checkout,
     errors,
+    give,
     legal,
     office,
     office_payouts,
+    office_readers,
     office_stripe,
+    office_wall,
     paper,
-    paywall,
+    paywall_keys,
     paywall_openapi,
     render,
     security,
@@ -30,13 +32,16 @@ _ROOMS: Final = (
     support,
     checkout,
     account,
+    give,
     legal,
     sign_in,
     office,
     office_payouts,
+    office_readers,
     office_stripe,
+    office_wall,
     paper,
-    paywall,
+    paywall_keys,
 )
 _MOST_BYTES: Final = 1024 * 1024
 _A_YEAR: Final = 365 * 24 * 3600
@@ -69,7 +74,6 @@ def create_app(context: Context, *, preview: Preview | None = None) -> FastAPI:
     )
     app.state.context = context
     app.state.preview = preview
-    app.state.wall_threads = CapacityLimiter(paywall.THREADS)
     security.protect(app, context.settings, refuse=errors.forged)
     errors.handle(app)
     for room in _ROOMS:

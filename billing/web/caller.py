@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from billing.settings import Settings
 
@@ -13,22 +13,30 @@ from billing.settings import Settings
 _ONE_CALLER: Final = 64  # bits
 
 
-def caller_of(request: Request, settings: Settings) -> str:
+def caller_of(request: HTTPConnection, settings: Settings) -> str:
     """Return the network address of whoever asked, for counting attempts; '' if there is none.
 
     Each trusted proxy appends whom it heard from, so the list is read from its end, and the first
     address that is no proxy of ours is the caller. Anybody could have made up the rest.
     """
+    address = address_of(request, settings)
+    if address is not None:
+        return _counted_as(address)
+    return request.client.host if request.client else ""
+
+
+def address_of(request: HTTPConnection, settings: Settings) -> IPv4Address | IPv6Address | None:
+    """Return the very address of whoever asked; None if there is none."""
     peer = request.client.host if request.client else ""
     # A proxy may write a line of its own instead of adding to the one it was given.
     forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
     heard = [hop.strip() for hop in forwarded.split(",")]
-    caller = peer
+    caller = None
     for hop in (peer, *reversed(heard)):
         address = _address(hop)
         if address is None:
             break
-        caller = _counted_as(address)
+        caller = address
         if not _trusted(address, settings.trusted_proxies):
             break
     return caller

@@ -21,7 +21,13 @@ def privacy(request: Request, context: ContextDep) -> Response:
     """Show what we keep of people, and every cookie."""
     settings = context.settings
     prefix = "__Host-" if settings.secure else ""
-    return render(request, "legal/privacy.html", prefix=prefix, limit=settings.paywall.limit)
+    return render(
+        request,
+        "legal/privacy.html",
+        prefix=prefix,
+        limit=settings.paywall.limit,
+        pass_minutes=settings.paywall.pass_minutes,
+    )
 
 
 @router.get("/contact")

@@ -1,203 +1,270 @@
-"""The paywall check, as the paper asks it: one plain ASGI endpoint, always answering JSON.
+"""The paywall check: one plain ASGI application with a face for each who asks.
 
-It opens its own sessions in a worker thread, answers 200 whether or not the reader may read, and is
-never kept by a cache. Who asks is known by our cookies alone, never by a parameter.
+`check` answers the paper's server in JSON, `auth` nginx in headers, and `front` for many articles
+at once. All of them have one decision made (`access.decide`), and are never kept by a cache. Who
+asks is known by our cookies alone, never by a parameter. Whatever goes wrong in here, the reader
+meets what the settings say for a database that is away.
 """
 
+import contextlib
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
-from urllib.parse import quote, urlencode
-from uuid import uuid4
 
-from anyio.to_thread import run_sync
-from fastapi import APIRouter
-from starlette.datastructures import Headers
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+import structlog
+from anyio import to_thread
+from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
-from billing import access
-from billing.clock import accounting_day
+from billing.access import Answer, Flag, Question, Wall, gift_links, window_of
+from billing.access.decide import decide_blindly, decide_for_search_bot
 from billing.context import Context
-from billing.errors import ClosedAppealError
-from billing.models import Interval
-from billing.web import cookies, paper
-from billing.web.render import write_short_money
-
-PATH: Final = "/paywall/check"
-# Of its own: the pages' threads may all be waiting for Stripe, and the paper must not wait too.
-THREADS: Final = 16
-_METHODS: Final = "GET, HEAD, OPTIONS"
-_ARTICLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/~-]{0,199}")
-_CURE: Final = (
-    "Send the article's stable id once, as ?article=…: 1 to 200 letters, digits or . _ : / ~ -,"
-    " beginning with a letter or a digit."
+from billing.web import cookies
+from billing.web.bots import Bots
+from billing.web.caller import address_of
+from billing.web.paywall_answer import METHODS, Drawer, Lines, send_json, send_nothing
+from billing.web.paywall_request import (
+    Brought,
+    CookieReader,
+    Fault,
+    FaultError,
+    Headers,
+    Wanted,
+    article_in,
+    flag_of,
+    has_key,
+    headers_of,
+    many_in,
+    prepares,
+    wanted_in,
 )
-# Browsers announce a page that nobody looks at yet; Firefox once said X-Moz.
-_PREFETCH: Final = (("sec-purpose", "prefetch"), ("purpose", "prefetch"), ("x-moz", "prefetch"))
+
+PREFIX: Final = "/paywall/v1/"
+CHECK: Final = f"{PREFIX}check"
+AUTH: Final = f"{PREFIX}auth"
+FRONT: Final = f"{PREFIX}front"
+MOST_AT_ONCE: Final = 100  # articles of a front page
+_READS: Final = frozenset({"GET", "HEAD"})
+_FOR_SEARCH_BOTS: Final = Answer(decide_for_search_bot())
+_NOT_FOUND: Final = Fault(404, "not_found", f"Ask {CHECK}, {AUTH} or {FRONT}.")
+_WRONG_METHOD: Final = Fault(405, "method_not_allowed", f"Use one of {METHODS}.")
+_ALLOW: Final = (b"allow", METHODS.encode())
+
+_log = structlog.get_logger(__name__)
 
 
-class Check:
-    """The endpoint."""
+@dataclass(slots=True)
+class Asking:
+    """One request at the wall.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        request = Request(scope, receive)
-        context: Context = request.app.state.context
-        response = await _answer(request, context)
-        response.headers.update(_headers(request.headers, context.settings.paywall.origins))
-        await response(scope, receive, send)
+    Attributes:
+        counts: False where nobody reads yet.
+    """
 
+    scope: Scope
+    headers: Headers
+    brought: Brought
+    counts: bool
+    now: datetime
 
-router = APIRouter()
-router.routes.append(Route(PATH, Check(), name="paywall check"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Unreadable:
-    """Why a question cannot be answered, and what to do."""
-
-    code: str
-    cure: str
+    @property
+    def origin(self) -> bytes | None:
+        """The page elsewhere whose script asks, if one does."""
+        return self.headers.get(b"origin")
 
 
-async def _answer(request: Request, context: Context) -> Response:
-    if request.method == "OPTIONS":
-        return Response(status_code=204, headers={"Allow": _METHODS})
-    if request.method not in ("GET", "HEAD"):
-        fault = _Unreadable("method_not_allowed", f"Use one of {_METHODS}.")
-        return _refuse(fault, status=405, headers={"Allow": _METHODS})
-    article = _article_of(request)
-    if isinstance(article, _Unreadable):
-        return _refuse(article, status=400)
-    question = access.Question(
-        article=article,
-        session_token=cookies.read(request, cookies.READER, context.settings),
-        visitor_cookie=cookies.read(request, cookies.VISITOR, context.settings),
-        counts=_counts(request),
-    )
-    now = context.clock.now()
-    answer = await run_sync(_ask, context, question, now, limiter=request.app.state.wall_threads)
-    response = _json(_body(answer.decision, article, context, now=now))
-    if answer.new_cookie:
-        lasts = access.window_of(now).ends_at - now
-        cookies.give(
-            response,
-            cookies.VISITOR,
-            answer.new_cookie,
-            settings=context.settings,
-            max_age=int(lasts.total_seconds()) + 1,
-        )
-    return response
+@dataclass(slots=True)
+class _Pass:
+    """The pass a reader was last given, or brought, and when it is time for another.
+
+    Attributes:
+        line: the header that gives it; None where the browser has it, or there is none to give.
+    """
+
+    token: str
+    renew_at: datetime
+    line: tuple[bytes, bytes] | None
 
 
-def _ask(context: Context, question: access.Question, now: datetime) -> access.Answer:
-    return access.check(context.db, context.settings, question, now=now)
+class Paywall:
+    """The application."""
 
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._settings = context.settings
+        self._cookies = CookieReader(context.settings)
+        self._bots = Bots(context.settings.paywall.crawlers)
+        self._drawer = Drawer(context)
+        self._lasts = timedelta(minutes=context.settings.paywall.pass_minutes)
+        self._faces: dict[str, Callable[[Asking, Send], Awaitable[None]]] = {
+            CHECK: self._check,
+            AUTH: self._auth,
+            FRONT: self._front,
+        }
+        self.wall = Wall(context.db, context.settings)
 
-def _article_of(request: Request) -> str | _Unreadable:
-    given = request.query_params.getlist("article")
-    if not given:
-        return _Unreadable("article_missing", _CURE)
-    if len(given) > 1 or not _ARTICLE.fullmatch(given[0]):
-        return _Unreadable("article_unreadable", _CURE)
-    return given[0]
+    @contextlib.asynccontextmanager
+    async def until_the_end(self, _app: Any) -> AsyncIterator[None]:
+        """Let go of threads and connections when the process is asked to stop."""
+        yield
+        await to_thread.run_sync(self.wall.close)
 
-
-def _counts(request: Request) -> bool:
-    """Tell whether somebody is about to read: nobody is when a browser only prepares."""
-    prepares = any(word in request.headers.get(name, "").lower() for name, word in _PREFETCH)
-    return request.method == "GET" and not prepares
-
-
-def _body(
-    decision: access.Decision, article: str, context: Context, *, now: datetime
-) -> dict[str, Any]:
-    meter = decision.meter
-    return {
-        "access": "granted" if decision.granted else "denied",
-        "reason": decision.reason.value,
-        "because": decision.because,
-        "message": None if decision.granted else context.settings.paywall.message,
-        "offer": None if decision.granted else _offer(context),
-        "valid_until": _written(decision.valid_until),
-        "meter": None
-        if meter is None
-        else {
-            "used": meter.used,
-            "limit": meter.limit,
-            "remaining": meter.remaining,
-            "resets_at": _written(meter.resets_at),
-        },
-        "links": _links(context, article, now=now),
-        "decision_id": uuid4().hex,
-    }
-
-
-def _offer(context: Context) -> str | None:
-    """Return what a month costs at the least, in a sentence for the wall."""
-    monthly = [
-        price.amount
-        for plan in context.catalogue.plans
-        for price in plan.prices
-        if price.interval is Interval.MONTH
-    ]
-    if not monthly:
-        return None
-    return f"From {write_short_money(min(monthly))} a month. You can end it whenever you like."
-
-
-def _links(context: Context, article: str, *, now: datetime) -> dict[str, str]:
-    ours = context.settings.public_url.rstrip("/")
-    source = quote(article, safe="")
-    return {
-        "subscribe": f"{ours}/subscribe?source={source}",
-        "sign_in": f"{ours}/sign-in?{urlencode({'next': paper.way_back(article)})}",
-        "support": f"{ours}/support?source={source}",
-        "appeal": f"{ours}{_appeal_path(context, now=now)}",
-        "shop": context.catalogue.shop.url,
-    }
-
-
-def _appeal_path(context: Context, *, now: datetime) -> str:
-    """Return the page of the first appeal that is open today."""
-    for appeal in context.catalogue.appeals:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Answer one request; there is never a body to read."""
+        headers = headers_of(scope)
+        face, method = self._faces.get(scope["path"]), scope["method"]
         try:
-            appeal.check_open(accounting_day(now))
-        except ClosedAppealError:
-            continue
-        return f"/appeals/{appeal.key}"
-    return "/support"
+            if face is None:
+                await self._refuse(_NOT_FOUND, headers, send)
+            elif method not in _READS:
+                await self._say_methods(method, headers, send)
+            else:
+                counts = method == "GET" and not prepares(headers)
+                brought = self._cookies.read(headers)
+                await face(Asking(scope, headers, brought, counts, self._context.clock.now()), send)
+        except FaultError as error:
+            await self._refuse(error.fault, headers, send)
 
+    async def _check(self, asking: Asking, send: Send) -> None:
+        """Answer the paper's server, or a script of its pages."""
+        wanted = wanted_in(asking.scope["query_string"])
+        self._see_key(asking, needed=wanted.flag is not None)
+        answer = await self._answer(asking, wanted, self._settings.paywall.check_when_down)
+        lines = self._drawer.lines(asking.origin, *self._given(asking, answer))
+        await send_json(send, self._drawer.json(answer, wanted.article, now=asking.now), lines)
 
-def _written(instant: datetime | None) -> str | None:
-    return None if instant is None else instant.isoformat()
+    async def _auth(self, asking: Asking, send: Send) -> None:
+        """Answer nginx, which reads a status and headers, and takes any other status as a fault.
 
+        Source: https://nginx.org/en/docs/http/ngx_http_auth_request_module.html
+        """
+        try:
+            wanted = self._wanted_by_nginx(asking)
+        except FaultError as error:
+            why = (b"x-paywall-fault", error.fault.code.encode())
+            lines = self._drawer.lines(None, (b"x-paywall-access", b"denied"), why)
+            await send_nothing(send, 403, lines)
+            return
+        if asking.headers.get(b"x-original-method", b"GET") != b"GET":
+            asking.counts = False
+        answer = await self._answer(asking, wanted, self._settings.paywall.auth_when_down)
+        told = self._drawer.for_nginx(answer.decision)
+        lines = self._drawer.lines(None, *told, *self._given(asking, answer))
+        refused = 403 if answer.signed_in else 401
+        await send_nothing(send, 204 if answer.decision.granted else refused, lines)
 
-def _refuse(
-    fault: _Unreadable, *, status: int, headers: Mapping[str, str] | None = None
-) -> Response:
-    response = _json({"error": {"code": fault.code, "message": fault.cure}})
-    response.status_code = status
-    response.headers.update(headers or {})
-    return response
+    async def _front(self, asking: Asking, send: Send) -> None:
+        """Answer for many articles at once; nothing is counted, and nobody is given a meter."""
+        many = many_in(asking.scope["query_string"], most=MOST_AT_ONCE)
+        self._see_key(asking, needed=any(each.flag for each in many))
+        asking.counts = False
+        when_down = self._settings.paywall.check_when_down
+        told = {}
+        for each in many:
+            answer = await self._answer(asking, each, when_down)
+            told[each.article] = self._drawer.at_a_glance(answer.decision)
+        body = json.dumps({"articles": told}, ensure_ascii=False).encode()
+        await send_json(send, body, self._drawer.lines(asking.origin))
 
+    async def _answer(self, asking: Asking, wanted: Wanted, when_down: str) -> Answer:
+        question = self._question(asking, wanted)
+        may_read = partial(self._may_read, asking, when_down)
+        try:
+            if self._settings.paywall.crawlers and await self._is_search_bot(asking):
+                return _FOR_SEARCH_BOTS
+            remembered = self.wall.recall(question, now=asking.now)
+            if remembered is not None:
+                return remembered
+            return await self.wall.ask(question, now=asking.now, may_read=may_read)
+        except Exception as error:  # noqa: BLE001  # a fault of ours is no reader's
+            _log.error("the wall failed", exc_info=error)
+            return Answer(decide_blindly(question.flag, opens=may_read()))
 
-def _json(body: Mapping[str, Any]) -> Response:
-    return Response(json.dumps(body, ensure_ascii=False), media_type="application/json")
+    def _question(self, asking: Asking, wanted: Wanted) -> Question:
+        brought, gift = asking.brought, None
+        if brought.gift:
+            gifts = gift_links.read_cookie(self._settings, brought.gift, now=asking.now)
+            gift = next((each.link_id for each in gifts if each.article == wanted.article), None)
+        return Question(
+            wanted.article,
+            brought.reader,
+            brought.visitor,
+            asking.counts,
+            wanted.flag or Flag.METERED,
+            gift,
+        )
 
+    def _wanted_by_nginx(self, asking: Asking) -> Wanted:
+        flag = asking.headers.get(b"x-article-flag", b"").decode("latin-1")
+        self._see_key(asking, needed=bool(flag))
+        if flag and flag_of(flag) is None:
+            raise FaultError(400, "flag_unreadable", "Send free, metered or locked.")
+        query = asking.scope["query_string"]
+        if query:
+            return Wanted(wanted_in(query).article, flag_of(flag))
+        path = asking.headers.get(b"x-original-uri", b"")
+        article = article_in(path, self._settings.paywall.article_path)
+        if article is None:
+            raise FaultError(400, "article_missing", "Send ?article=, or set the article_path.")
+        return Wanted(article, flag_of(flag))
 
-def _headers(asked: Headers, origins: tuple[str, ...]) -> dict[str, str]:
-    """Return what every answer carries: no cache keeps it, and only named origins may read it."""
-    headers = {"Cache-Control": "private, no-store", "Vary": "Cookie, Origin"}
-    origin = asked.get("origin", "")
-    if origin and origin in origins:
-        headers["Access-Control-Allow-Origin"] = origin
-        headers["Access-Control-Allow-Credentials"] = "true"
-        headers["Access-Control-Allow-Methods"] = _METHODS
-    return headers
+    def _see_key(self, asking: Asking, *, needed: bool) -> None:
+        """Let only the paper's own server say how an article is flagged."""
+        if not has_key(asking.headers, self._settings) and needed:
+            raise FaultError(
+                403, "flag_needs_key", "Only the paper's server may send flags, by a key."
+            )
+
+    def _may_read(self, asking: Asking, when_down: str) -> bool:
+        if when_down == "passes":
+            return self.wall.passes.reads(asking.brought.reader_pass, now=asking.now)
+        return when_down == "open"
+
+    async def _is_search_bot(self, asking: Asking) -> bool:
+        if not self._bots.claims(asking.headers.get(b"user-agent", b"").decode("latin-1")):
+            return False
+        address = address_of(HTTPConnection(asking.scope), self._settings)
+        return address is not None and await self._bots.verify(str(address))
+
+    def _given(self, asking: Asking, answer: Answer) -> Lines:
+        """Return the cookie an answer gives: never two, since nginx hands on but one."""
+        if answer.new_cookie:
+            lasts = window_of(asking.now).ends_at - asking.now
+            return [self._drawer.cookie(cookies.VISITOR, answer.new_cookie, lasts)]
+        if not (self._lasts and answer.signed_in and answer.decision.meter is None):
+            return []
+        return self._reader_pass(asking, answer)
+
+    def _reader_pass(self, asking: Asking, answer: Answer) -> Lines:
+        """Give a pass to a reader with a right, unless theirs is good for a while yet."""
+        brought, now = asking.brought.reader_pass, asking.now
+        kept: _Pass | None = answer.drawn.get("pass")
+        if kept is None or kept.renew_at <= now:
+            passes = self.wall.passes
+            if brought and passes.lasts(brought, now=now):
+                kept = _Pass(brought, now + self._lasts / 10, None)
+            else:
+                decision = answer.decision
+                token = passes.issue(decision.reason, until=decision.valid_until, now=now)
+                line = self._drawer.cookie(cookies.PASS, token, self._lasts) if token else None
+                kept = _Pass(token, now + self._lasts / 2, line)
+            answer.drawn["pass"] = kept
+        return [] if kept.line is None or kept.token == brought else [kept.line]
+
+    async def _say_methods(self, method: str, headers: Headers, send: Send) -> None:
+        if method == "OPTIONS":
+            lines = self._drawer.lines(headers.get(b"origin"), _ALLOW)
+            await send_nothing(send, 204, lines)
+            return
+        await self._refuse(_WRONG_METHOD, headers, send, _ALLOW)
+
+    async def _refuse(
+        self, fault: Fault, headers: Headers, send: Send, *more: tuple[bytes, bytes]
+    ) -> None:
+        told = {"error": {"code": fault.code, "message": fault.cure}}
+        body = json.dumps(told, ensure_ascii=False).encode()
+        lines = self._drawer.lines(headers.get(b"origin"), *more)
+        await send_json(send, body, lines, status=fault.status)

@@ -83,6 +83,16 @@ def headers_for(settings: Settings) -> dict[str, str]:
     return dict(headers)
 
 
+def headers_for_data(settings: Settings) -> dict[str, str]:
+    """Return the protective headers of an answer that no browser shows as a page."""
+    headers = Secure(
+        csp=ContentSecurityPolicy().default_src("'none'").frame_ancestors("'none'"),
+        xcto=XContentTypeOptions().nosniff(),
+        hsts=StrictTransportSecurity().max_age(_A_YEAR) if settings.secure else None,
+    ).headers
+    return dict(headers)
+
+
 def origin_of(url: str) -> str:
     """Return the scheme, host and port of an address."""
     parts = urlsplit(url)

@@ -19,6 +19,7 @@ from service.cli import (
     refund,
     serve,
     staff,
+    wall,
     webhook,
 )
 
@@ -44,6 +45,7 @@ app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(webhook.app, name="webhook")
 app.add_typer(export.app, name="export")
 app.add_typer(staff.app, name="staff")
+app.add_typer(wall.app, name="wall")
 
 
 def main() -> None:

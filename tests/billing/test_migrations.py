@@ -10,7 +10,7 @@ from alembic import command
 from fastapi.testclient import TestClient
 
 from billing import office, sign_in, tasks
-from billing.access import Question, check
+from billing.access import Question
 from billing.context import Context
 from billing.db import Database
 from billing.migrations import run
@@ -20,6 +20,7 @@ from billing.reconciliation.sweep import sweep
 from billing.stripe_gateway import commands
 from service import schedule, worker
 from tests.billing.reconciliation.test_any_delivery import tell_a_story, what_we_know
+from tests.support.asking import ask_the_wall
 from tests.support.deliveries import deliver, work_off
 from tests.support.stripe import LocalStripe
 
@@ -58,7 +59,8 @@ def live_on(context: Context) -> None:
     cookie = ""
     for article in ("one", "two"):
         question = Question(article, "", cookie, counts=True)
-        cookie = check(context.db, context.settings, question, now=now).new_cookie or cookie
+        answer = ask_the_wall(context.db, context.settings, question, now=now)
+        cookie = answer.new_cookie or cookie
     worker.beat(context)
     schedule.run_due(context)
 

@@ -17,12 +17,18 @@ from typing import Any
 import requests
 from sqlalchemy.engine.default import DefaultDialect
 
+from billing import driver
 from webhooks import writer
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("billing", "webhooks", "emails", "service")
 # Between whoever acts and the commit or the call: how, and not what. A rehearsal commits nothing.
-_HOW = {"billing/db.py", "billing/stripe_gateway/client.py", "billing/reconciliation/rehearsal.py"}
+_HOW = {
+    "billing/db.py",
+    "billing/driver.py",
+    "billing/stripe_gateway/client.py",
+    "billing/reconciliation/rehearsal.py",
+}
 _PLAINLY = ("commit", "connection")
 
 Reached = Callable[[str], None]
@@ -34,6 +40,7 @@ def watched(reached: Reached) -> Iterator[None]:
     commit: Any = DefaultDialect.do_commit
     send: Any = requests.Session.send
     store: Any = writer._Connection._run  # the driver's own commit, in two ways
+    write: Any = driver.Connection.commit
 
     def come_by(what: str) -> None:
         if name := _named(what):
@@ -54,10 +61,16 @@ def watched(reached: Reached) -> Iterator[None]:
         reached(f"committed webhooks/writer.py:{store.__qualname__}")
         return new
 
+    def written(connection: Any, statement: Any, **given: Any) -> Any:
+        rows = write(connection, statement, **given)
+        come_by("committed")
+        return rows
+
     changes = (
         (DefaultDialect, "do_commit", do_commit, commit),
         (requests.Session, "send", ask, send),
         (writer._Connection, "_run", stored, store),
+        (driver.Connection, "commit", written, write),
     )
     put: Any = setattr  # these are not ours to redefine, and for one process we do
     for owner, name, ours, _ in changes:

@@ -103,6 +103,5 @@ def answer(*, access: str, reason: str, remaining: int) -> Answer:
             "resets_at": "2026-11-30T23:30:00+00:00",
         },
         "links": {"subscribe": f"{BILLING}/subscribe?from=wall", "shop": "javascript:alert(1)"},
-        "decision_id": "dec_1",
     }
     return Answer.read(body, links=Links.on(BILLING))

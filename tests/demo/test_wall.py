@@ -102,9 +102,19 @@ def test_nonsense_is_not_an_answer(body: dict[str, object]) -> None:
         Answer.read(body, links=Links.on(BILLING))
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 431])
+def test_a_question_that_billing_refuses_is_no_silence(status: int) -> None:
+    request = httpx2.Request("GET", f"{BILLING}/paywall/v1/check")
+
+    given = PaywallCheck(BILLING)._read("a1", httpx2.Response(status, request=request))
+
+    assert given is not None
+    assert not given.granted
+
+
 def test_the_shared_client_never_keeps_one_readers_cookie_for_the_next() -> None:
     check = PaywallCheck(BILLING)
-    request = httpx2.Request("GET", f"{BILLING}/paywall/check")
+    request = httpx2.Request("GET", f"{BILLING}/paywall/v1/check")
     response = httpx2.Response(200, headers={"set-cookie": "session=hers; Path=/"}, request=request)
 
     check.client.cookies.extract_cookies(response)

@@ -83,17 +83,19 @@ def test_stripe_comes_in_by_its_signature_alone(
         assert session.scalar(sa.select(StripeEvent.event_id)) == "evt_1"
 
 
-def test_an_event_goes_straight_to_its_door_whatever_becomes_of_the_pages(
+def test_events_and_the_wall_are_reached_straight_away_whatever_becomes_of_the_pages(
     context: Context,
 ) -> None:
     whole = build(context)
-    there = TestClient(Application(FastAPI(), whole.door))
+    there = TestClient(Application(FastAPI(), whole.door, whole.wall))
 
     assert there.post("/webhooks/stripe", **signed(json.dumps(event_of()).encode())).json() == {
         "outcome": "received"
     }
     assert there.get("/webhooks/stripe").status_code == 404
+    assert there.get("/paywall/v1/check?article=a").json()["reason"] == "metered"
     whole.door.writer.close()
+    whole.wall.wall.close()
 
 
 def test_no_address_of_a_machine_redirects(client: TestClient) -> None:

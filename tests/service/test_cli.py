@@ -48,7 +48,7 @@ def audited(db: Database) -> list[tuple[str, str]]:
 def test_migrating_twice_changes_nothing(billing: Run, database_url: str) -> None:
     done = billing("migrate")
 
-    assert (done.returncode, done.stdout) == (0, "the database was already at version 0002\n")
+    assert (done.returncode, done.stdout) == (0, "the database was already at version 0003\n")
 
 
 def test_a_new_database_is_made_where_the_settings_name_it(billing: Run, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def server_url(*, durable: bool = False) -> sa.URL:
     binaries = next((b for b in _binaries() if (b / "initdb").exists()), None)
     if binaries is None:
         raise NoPostgresqlError("no PostgreSQL binaries were found, and TEST_DATABASE_URL is unset")
-    return _start(binaries, _OPTIONS if durable else _OPTIONS | _HASTY)
+    return Server(binaries, _OPTIONS if durable else _OPTIONS | _HASTY).url
 
 
 def refuse_unless_a_test(url: sa.URL) -> sa.URL:
@@ -74,37 +75,93 @@ def _binaries() -> Iterator[Path]:
         yield from sorted(Path(wheel.origin).parent.glob("pginstall*/bin"), reverse=True)
 
 
-def _start(binaries: Path, settings: Mapping[str, str]) -> sa.URL:
-    base = Path(tempfile.mkdtemp(prefix="pgtest-", dir="/tmp"))  # a socket's path must be short
-    atexit.register(shutil.rmtree, base, ignore_errors=True)
-    identity: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        identity = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        os.chown(base, nobody.pw_uid, nobody.pw_gid)
-    env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(base), "TZ": "UTC"}
-    common = {"cwd": base, "env": env, **identity}
-    binaries = _reachable(binaries, base, common)
-    data = base / "data"
-    _run(
-        [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-         "--no-sync", "--locale=C.UTF-8"],
-        common,
-    )  # fmt: skip
-    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    with (base / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [binaries / "postgres", "-D", data, "-k", base, *options],
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            **common,
+class Server:
+    """A PostgreSQL of one's own, which can be stopped, frozen and begun again."""
+
+    def __init__(self, binaries: Path, settings: Mapping[str, str]) -> None:
+        self._base = Path(
+            tempfile.mkdtemp(prefix="pgtest-", dir="/tmp")
+        )  # a socket's path is short
+        atexit.register(shutil.rmtree, self._base, ignore_errors=True)
+        identity: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            identity = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            os.chown(self._base, nobody.pw_uid, nobody.pw_gid)
+        env = {
+            "PATH": os.environ["PATH"],
+            "LC_ALL": "C.UTF-8",
+            "HOME": str(self._base),
+            "TZ": "UTC",
+        }
+        self._common = {"cwd": self._base, "env": env, **identity}
+        self._binaries = _reachable(binaries, self._base, self._common)
+        self._settings = settings
+        self._data = self._base / "data"
+        _run(
+            [self._binaries / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust",
+             "-E", "UTF8", "--no-sync", "--locale=C.UTF-8"],
+            self._common,
+        )  # fmt: skip
+        self.url = sa.URL.create(
+            "postgresql+psycopg",
+            username="postgres",
+            database="postgres",
+            query={"host": str(self._base)},
         )
-    atexit.register(_stop, process)
-    url = sa.URL.create(
-        "postgresql+psycopg", username="postgres", database="postgres", query={"host": str(base)}
-    )
-    _wait(base, process)
-    return url
+        self._process: subprocess.Popen[bytes] | None = None
+        atexit.register(self.stop)
+        self.begin()
+
+    def begin(self) -> None:
+        """Start it, and wait until it answers."""
+        options = [
+            part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")
+        ]
+        with (self._base / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._binaries / "postgres", "-D", self._data, "-k", self._base, *options],
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                **self._common,
+            )
+        _wait(self._base, self._process)
+
+    def stop(self) -> None:
+        """Stop it at once, whoever is connected."""
+        if self._process is not None:
+            process, self._process = self._process, None
+            process.send_signal(signal.SIGINT)  # SIGTERM would wait for pooled connections
+            process.wait(20)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have it hang for a while: connections stand, and nothing answers."""
+        theirs = [self._process.pid, *_children(self._process.pid)] if self._process else []
+        for pid in theirs:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in theirs:
+                os.kill(pid, signal.SIGCONT)
+
+
+def own_server() -> Server:
+    """Return a server nobody else uses, to be pulled.
+
+    Raises:
+        NoPostgresqlError: no binaries were found.
+    """
+    binaries = next((b for b in _binaries() if (b / "initdb").exists()), None)
+    if binaries is None:
+        raise NoPostgresqlError("no PostgreSQL binaries were found")
+    return Server(binaries, _OPTIONS | _HASTY)
+
+
+def _children(pid: int) -> list[int]:
+    said = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in said.split()]
 
 
 def _reachable(binaries: Path, base: Path, common: dict[str, Any]) -> Path:
@@ -125,11 +182,6 @@ def _reachable(binaries: Path, base: Path, common: dict[str, Any]) -> Path:
 
 def _run(command: Sequence[str | Path], common: dict[str, Any]) -> None:
     subprocess.run([str(part) for part in command], check=True, capture_output=True, **common)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGINT)  # SIGTERM would wait for pooled connections
-    process.wait(20)
 
 
 def _wait(base: Path, process: subprocess.Popen[bytes]) -> None:

@@ -8,20 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.access import Decision, Facts, Policy, Reason, Right, decide
-from billing.models import EntitlementSource
+from billing.access.reasons import BY_RANK
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 WINDOW_ENDS = datetime(2026, 12, 1, tzinfo=UTC)
-SUBSCRIPTION, GRACE, COMP = (
-    EntitlementSource.SUBSCRIPTION,
-    EntitlementSource.GRACE,
-    EntitlementSource.COMP,
-)
+SUBSCRIPTION, GRACE, COMP = (Reason.SUBSCRIBER, Reason.GRACE, Reason.COMP)
 
 
-def right(
-    source: EntitlementSource, starts: int = -1, ends: int | None = 1, *, unit: str = "days"
-) -> Right:
+def right(source: Reason, starts: int = -1, ends: int | None = 1, *, unit: str = "days") -> Right:
     """Make a right by its distance from now."""
     until = None if ends is None else NOW + timedelta(**{unit: ends})
     return Right(source, NOW + timedelta(**{unit: starts}), until)
@@ -38,15 +32,29 @@ def ask(
     return decide(facts, now=now, policy=Policy(limit))
 
 
-def test_every_reason_but_one_lets_the_reader_in_and_goes_by_one_word_outside() -> None:
-    assert {reason.value: reason.grants for reason in Reason} == {
-        "subscriber": True,
-        "comp": True,
-        "grace": True,
-        "provisional": True,
-        "metered": True,
-        "reread": True,
-        "limit_reached": False,
+def test_of_the_closed_list_these_refuse_and_all_others_let_in() -> None:
+    assert {reason.value for reason in Reason if not reason.grants} == {
+        "prepared",
+        "locked",
+        "limit_reached",
+        "unavailable",
+    }
+    assert {reason.value for reason in Reason if reason.grants} == {
+        "free",
+        "subscriber",
+        "offline",
+        "seat",
+        "gift",
+        "comp",
+        "staff",
+        "grace",
+        "provisional",
+        "break_glass",
+        "gift_link",
+        "search_bot",
+        "outage",
+        "metered",
+        "reread",
     }
 
 
@@ -153,7 +161,7 @@ def test_the_answer_says_until_when_it_holds(
             ),
         ),
         (
-            [right(EntitlementSource.PROVISIONAL)],
+            [right(Reason.PROVISIONAL)],
             0,
             False,
             "We are looking at how your subscription stands. Read on meanwhile.",
@@ -189,7 +197,7 @@ def test_days_are_told_as_london_has_them() -> None:
 
     assert because == [
         "You have read your 3 free articles. The count restarts on 1 July 2026.",
-        "The paper has given you access until 1 July 2026.",
+        "The paper has given you access until 30 June 2026.",
     ]
 
 
@@ -200,7 +208,7 @@ rights_near_now = st.builds(
         NOW + timedelta(hours=starts),
         None if lasts is None else NOW + timedelta(hours=starts + lasts),
     ),
-    st.sampled_from(EntitlementSource),
+    st.sampled_from(BY_RANK),
     offsets,
     st.none() | st.integers(min_value=1, max_value=80),
 )

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
-from billing import access, checkout, queue, readers, sign_in
+from billing import checkout, queue, readers, sign_in
 from billing.access import Question, Reason
 from billing.access.provisional import LASTS
 from billing.context import Context
@@ -22,6 +22,7 @@ from billing.models import (
 )
 from billing.reconciliation import reader
 from billing.reconciliation.reader import look_at_due_readers
+from tests.support.asking import ask_the_wall
 from tests.support.stripe import LocalStripe
 
 
@@ -54,7 +55,7 @@ def ask(context: Context, cookie: str, *, seconds: int = 0, days: int = 0) -> Re
     )
     now = context.clock.now() + timedelta(seconds=seconds, days=days)
     question = Question("article", cookie, "", counts=True)
-    return access.check(context.db, settings, question, now=now).decision.reason
+    return ask_the_wall(context.db, settings, question, now=now).decision.reason
 
 
 def looks(context: Context) -> int:

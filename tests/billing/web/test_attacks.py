@@ -231,7 +231,7 @@ def test_the_wall_answers_while_every_other_thread_waits_for_stripe(
             one.start()
         time.sleep(1.5)
         began = time.monotonic()
-        answer = client.get("/paywall/check?article=a1")
+        answer = client.get("/paywall/v1/check?article=a1")
         alive = client.get("/healthz")
         took = time.monotonic() - began
         for one in crowd:

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from billing.context import Context
-from billing.web.app import create_app
+from service.app import build
 from tests.support.pages import Page
 
 
@@ -15,7 +15,7 @@ from tests.support.pages import Page
 def client(context: Context) -> Iterator[TestClient]:
     paywall = context.settings.paywall.model_copy(update={"article_path": "/node/{article}"})
     settings = context.settings.model_copy(update={"paywall": paywall})
-    app = create_app(dataclasses.replace(context, settings=settings))
+    app = build(dataclasses.replace(context, settings=settings))
     with TestClient(app, base_url="http://localhost:8000", follow_redirects=False) as browser:
         yield browser
 
@@ -23,7 +23,7 @@ def client(context: Context) -> Iterator[TestClient]:
 def test_the_sign_in_of_the_wall_leads_on_to_the_article_that_stopped_the_reader(
     client: TestClient,
 ) -> None:
-    wall = client.get("/paywall/check", params={"article": "ms-1001"}).json()
+    wall = client.get("/paywall/v1/check", params={"article": "ms-1001"}).json()
 
     door = client.get(wall["links"]["sign_in"])
     [form] = [form for form in Page(door.text).forms if form.action == "/sign-in"]

@@ -16,9 +16,18 @@ def test_every_kind_of_answer_carries_the_protective_headers(
 ) -> None:
     expected = {name.lower(): value for name, value in headers_for(settings).items()}
 
-    for path in ("/support", "/nowhere", "/", "/static/site.css", "/paywall/check", "/healthz"):
+    for path in ("/support", "/nowhere", "/", "/static/site.css", "/healthz"):
         headers = client.get(path).headers
         assert {name: headers.get(name) for name in expected} == expected, path
+
+
+def test_an_answer_that_no_browser_shows_may_load_and_be_framed_by_nothing(
+    client: TestClient,
+) -> None:
+    for path in ("check", "check?article=a", "auth?article=a", "front?article=a", "nowhere"):
+        headers = client.get(f"/paywall/v1/{path}").headers
+        assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert headers["x-content-type-options"] == "nosniff"
 
 
 def test_the_policy_allows_our_own_styles_and_pictures_and_nothing_else(

@@ -239,11 +239,11 @@ def test_a_strangers_link_carries_nobody_off_to_the_strangers_account(
 def test_what_was_read_before_signing_in_counts_afterwards(
     client: TestClient, context: Context
 ) -> None:
-    client.get("/paywall/check?article=a1")
-    client.get("/paywall/check?article=a2")
+    client.get("/paywall/v1/check?article=a1")
+    client.get("/paywall/v1/check?article=a2")
     ask(client)
     client.post(mailed(context)[0])
-    body = client.get("/paywall/check?article=a1").json()
+    body = client.get("/paywall/v1/check?article=a1").json()
     assert (body["reason"], body["meter"]["used"]) == ("reread", 2)
 
 

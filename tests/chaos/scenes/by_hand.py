@@ -63,6 +63,9 @@ def a_clerk_begins(world: World) -> None:
     """Add somebody to the office, and let them in."""
     billing(world, "staff", "add", CLERK, "--name", "Clerk", "--role", "finance")
     billing(world, "staff", "link", CLERK)
+    billing(world, "wall", "open", "--to", "everyone", "--hours", "1", "--reason", "a rehearsal")
+    billing(world, "wall", "close")
+    billing(world, "wall", "rotate")
 
 
 def _the_clerk_is_there_once(world: World) -> None:

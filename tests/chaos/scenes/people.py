@@ -8,6 +8,7 @@ import httpx2
 import sqlalchemy as sa
 
 from billing import access, reconciliation, sign_in, subscriptions
+from billing.access import Reason
 from billing.checkout import settle
 from billing.context import Context
 from billing.errors import StripeRefusedError, StripeUnavailableError
@@ -16,6 +17,8 @@ from tests.chaos import ours
 from tests.chaos.scenes import parts
 from tests.chaos.scenes.scene import Scene
 from tests.chaos.world import World
+from tests.support.asking import ask_the_wall
+from tests.support.walls import process
 
 
 def somebody_subscribes(world: World) -> None:
@@ -158,6 +161,7 @@ def somebody_meets_the_wall(world: World) -> None:
     none_free = replace(context, settings=context.settings.model_copy(update={"paywall": paywall}))
     _ask(none_free, reader=cookie)
     _ask(context, visitor=_ask(context), article="another")
+    _tell_of_an_outage(context)
     parts.stripe_is_down(world)
     reconciliation.look_at_due_readers(context, most=5)
     parts.stripe_is_well(world)
@@ -171,10 +175,19 @@ def somebody_meets_the_wall(world: World) -> None:
     reconciliation.look_at_due_readers(context, most=5)
 
 
+def _tell_of_an_outage(context: Context) -> None:
+    """Have a web process find its database again."""
+    with process(context.db, context.settings) as web:
+        web.wall._outage.began(OSError(), now=context.clock.now())
+        web.wall._outage._next_try = 0.0
+        web.wall._outage.told(Reason.OUTAGE)
+        web.answer(access.Question("one"), now=context.clock.now())
+
+
 def _ask(context: Context, *, reader: str = "", visitor: str = "", article: str = "one") -> str:
     asked = access.Question(article, reader, visitor, counts=True)
     now = context.clock.now()
-    return access.check(context.db, context.settings, asked, now=now).new_cookie
+    return ask_the_wall(context.db, context.settings, asked, now=now).new_cookie
 
 
 def somebody_signs_in(world: World) -> None:
