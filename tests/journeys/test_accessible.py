@@ -19,7 +19,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 PUBLIC = [
     "/support", "/subscribe", "/subscribe/digital-month-standard", "/appeals/95th-anniversary",
     "/appeals/fighting-fund", "/sign-in", "/sign-in/no-such-link", "/terms", "/privacy", "/contact",
-    "/about", "/account", "/no-such-page",
+    "/about", "/account", "/give?article=ms-1001", "/gift/no-such-link", "/no-such-page",
 ]  # fmt: skip
 OFFICE = [
     "/office",
@@ -28,6 +28,8 @@ OFFICE = [
     "/office/tasks",
     "/office/stripe",
     "/office/mail",
+    "/office/wall",
+    "/office/readers",
 ]
 
 
