@@ -33,7 +33,8 @@ _NAMING: Final = {
     "pk": "pk_%(table_name)s",
 }
 QUIET: Final = "quiet"  # in a session's info: why nobody is told
-_POOL: Final = 20  # connections a process may hold; as many as its threads ask for at once
+_POOL: Final = 20  # connections a process keeps; as many again it may open for a while
+CONNECTIONS: Final = 2 * _POOL  # and no more than these at once
 _BUSY_SECONDS: Final = 20
 
 
@@ -94,11 +95,12 @@ class Database:
 
     rehearsed = False
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience: float | None = None) -> None:
         self._info: dict[str, str] = {}
         self.url = _readable(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgresql_engine(self.url)
+        make = _sqlite_engine if self.is_sqlite else _postgresql_engine
+        self.engine = make(self.url, patience)
         self._reader = self.engine.execution_options(
             **({"read_only": True} if self.is_sqlite else _POSTGRESQL_SNAPSHOT)
         )
@@ -109,6 +111,10 @@ class Database:
         opened = Session(self.engine, expire_on_commit=False, info=self._info)
         with opened as session, session.begin():
             yield session
+
+    def in_haste(self, patience: float) -> "Database":
+        """Open the same database for those who wait no longer than some seconds for a statement."""
+        return Database(self.url.render_as_string(hide_password=False), patience=patience)
 
     def quiet(self, why: str) -> Self:
         """Return the same database, in whose sessions what happened is told to nobody."""
@@ -161,9 +167,10 @@ _SOON_KNOWN: Final = {
 }
 
 
-def _postgresql_engine(url: sa.URL) -> sa.Engine:
+def _postgresql_engine(url: sa.URL, patience: float | None) -> sa.Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
+    haste = "" if patience is None else f" -c statement_timeout={patience * 1000:.0f}"
     return sa.create_engine(
         url,
         pool_size=_POOL,
@@ -172,13 +179,14 @@ def _postgresql_engine(url: sa.URL) -> sa.Engine:
         hide_parameters=True,  # an error's text is kept and logged; it must not name people
         connect_args={
             "connect_timeout": 5,
-            "options": "-c timezone=UTC -c lock_timeout=15s",
+            "options": f"-c timezone=UTC -c lock_timeout=15s{haste}",
             **_SOON_KNOWN,
         },
     )
 
 
-def _sqlite_engine(url: sa.URL) -> sa.Engine:
+def _sqlite_engine(url: sa.URL, patience: float | None) -> sa.Engine:
+    busy = _BUSY_SECONDS if patience is None else patience
     engine = sa.create_engine(url, pool_size=_POOL, max_overflow=_POOL, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
@@ -186,7 +194,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         # Python's driver would begin transactions at moments of its own; we begin them ourselves.
         connection.isolation_level = None
         for pragma in (
-            f"busy_timeout={_BUSY_SECONDS * 1000}",
+            f"busy_timeout={busy * 1000:.0f}",
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",

@@ -1,4 +1,4 @@
-"""Statements that go straight to the driver, for the two doors where a session would cost the most.
+"""Statements that go straight to the driver, where a session would cost more than all the rest.
 
 A statement is written as everywhere else and compiled once; its values are made and read as a
 session would make and read them. Each connection is its owner's alone, opened when needed, and let
@@ -7,7 +7,7 @@ go of at any failure.
 
 import contextlib
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Self, cast
+from typing import Any, Self, cast
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,8 +15,6 @@ from sqlalchemy.sql.selectable import ReturnsRows
 
 from billing.db import Database
 from billing.errors import BillingError
-
-_PATIENCE: Final = 1.5  # seconds a statement may take
 
 Row = tuple[Any, ...]
 
@@ -74,6 +72,7 @@ class Connection:
         self._dialect = db.engine.dialect
         self._prepared: dict[int, Prepared] = {}
         self._driver: Any = None
+        self._cursor: Any = None
 
     def __enter__(self) -> Self:
         return self
@@ -96,16 +95,18 @@ class Connection:
         if prepared is None:
             prepared = self._prepared[id(statement)] = Prepared(statement, self._dialect)
         values = prepared.parameters(given)
-        for kept in (self._driver is not None, False):
-            driver = self._driver = self._driver or self._open()
-            try:
-                return [prepared.row(found) for found in self._run(driver, prepared.sql, values)]
-            except self._dialect.loaded_dbapi.Error as error:
-                self.close()
-                if not (kept and self._dialect.is_disconnect(error, driver, None)):
-                    raise DatabaseBusyError(type(error).__name__) from error
-            # Else the server was restarted since the last question: we ask it once more.
-        raise DatabaseAwayError("it hung up twice")
+        kept = self._driver is not None
+        driver = self._driver = self._driver or self._open()
+        try:
+            return [prepared.row(found) for found in self._run(driver, prepared.sql, values)]
+        except self._dialect.loaded_dbapi.Error as error:
+            lost = self._dialect.is_disconnect(error, driver, None)
+            self.close()
+            if not lost:
+                raise DatabaseBusyError(type(error).__name__) from error
+            if not kept:
+                raise DatabaseAwayError(type(error).__name__) from error
+        return self.run(statement, **given)  # the server was restarted since the last question
 
     def commit(self, statement: ReturnsRows, **given: Any) -> list[Row]:
         """Run a statement that writes, and commits by itself; see `run`."""
@@ -114,15 +115,15 @@ class Connection:
     def close(self) -> None:
         """Let go of the connection, if there is one."""
         if self._driver is not None:
-            driver, self._driver = self._driver, None
+            driver, self._driver, self._cursor = self._driver, None, None
             with contextlib.suppress(Exception):  # it is of no more use, however it ends
                 driver.close()
 
     def _run(self, driver: Any, sql: str, values: Any) -> list[Row]:
         if self.db.is_sqlite:
             return cast("list[Row]", driver.execute(sql, values).fetchall())
-        with driver.cursor() as cursor:
-            return cast("list[Row]", cursor.execute(sql, values, prepare=True).fetchall())
+        cursor = self._cursor = self._cursor or driver.cursor()
+        return cast("list[Row]", cursor.execute(sql, values, prepare=True).fetchall())
 
     def _open(self) -> Any:
         driver: Any = None
@@ -138,10 +139,8 @@ class Connection:
     def _prepare(self, driver: Any) -> None:
         if self.db.is_sqlite:
             driver.execute("PRAGMA query_only=OFF")  # who had it last may only have read
-            driver.execute(f"PRAGMA busy_timeout={_PATIENCE * 1000:.0f}")
             return
         driver.autocommit = True
-        driver.execute(f"SET statement_timeout = '{_PATIENCE * 1000:.0f}ms'")
         # One plan serves every value: to plan each time would take longer than to look.
         driver.execute("SET plan_cache_mode = force_generic_plan")
 

@@ -1,12 +1,14 @@
 """The web application, whole: people's pages, Stripe's door and the two addresses for machines."""
 
+import asyncio
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import APIRouter, FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from billing.context import Context, open_context
+from billing.db import CONNECTIONS
 from billing.settings import load
 from billing.web.app import create_app
 from billing.web.paywall import PREFIX, Paywall
@@ -21,21 +23,28 @@ class Application:
 
     What protects people on their way to a page costs more than accepting an event or answering at
     the wall, and protects neither: so both are reached straight away.
+
+    Attributes:
+        room: for as many pages at once as there are connections. More would each hold one while it
+            waits for a thread, and each thread wait for one: nobody would move.
     """
 
     pages: FastAPI
     door: router.Door
     wall: Paywall
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTIONS))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what comes; the door's other methods, and its beginning and end, are a page's."""
-        to: ASGIApp = self.pages
-        if scope["type"] == "http":
-            if scope["path"].startswith(PREFIX):
-                to = self.wall
-            elif scope["path"] == router.PATH and scope["method"] == "POST":
-                to = self.door
-        await to(scope, receive, send)
+        if scope["type"] != "http":
+            await self.pages(scope, receive, send)
+        elif scope["path"].startswith(PREFIX):
+            await self.wall(scope, receive, send)
+        elif scope["path"] == router.PATH and scope["method"] == "POST":
+            await self.door(scope, receive, send)
+        else:
+            async with self.room:
+                await self.pages(scope, receive, send)
 
 
 def build(context: Context) -> Application:

@@ -3,7 +3,7 @@
 The decision is a pure function of facts; Stripe is never asked while a reader waits.
 """
 
-from billing.access.check import Answer, Question
+from billing.access.case import Answer, Question
 from billing.access.decide import Decision, Facts, Flag, Policy, Right, decide
 from billing.access.entitlements import Term, follow_subscription, grant, revoke, rights_of
 from billing.access.explain import Explanation, explain

@@ -7,16 +7,17 @@ paper's word about the article and the free articles of the window decide.
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
-from billing.access.reasons import BY_RANK, Reason, for_reader
+from billing.access.reasons import BY_RANK, NAMES_ITS_DAY, Reason, for_reader
 from billing.clock import accounting_day, in_words
 from billing.models import OpenTo
 
 # Whoever had a paid right so shortly before the staff opened the paper was a subscriber, as we last
 # knew: longer than a month and its grace are, so that a fault of ours has time to be noticed.
 LAST_KNOWN: Final = timedelta(days=60)
+_RANK: Final = {reason: rank for rank, reason in enumerate(BY_RANK)}
 _PAID: Final = frozenset(
     {Reason.SUBSCRIBER, Reason.OFFLINE, Reason.SEAT, Reason.GIFT, Reason.GRACE}
 )
@@ -137,9 +138,9 @@ def decide(facts: Facts, *, now: datetime, policy: Policy) -> Decision:
         return _plain(Reason.FREE)
     rights = (*facts.rights, *_opened(facts))
     standing = _standing(rights, now)
-    changes = _next_change(rights, now)
+    changes = _next_change(rights, now, standing)
     if standing is not None:
-        return Decision(standing.reason, standing.because, changes, meter=None)
+        return Decision(standing.reason, standing.in_words(), changes, meter=None)
     if facts.flag is Flag.LOCKED:
         return Decision(Reason.LOCKED, for_reader(Reason.LOCKED), changes, meter=None)
     reason = _metered(facts, policy)
@@ -171,10 +172,17 @@ def _plain(reason: Reason) -> Decision:
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """What a reader's rights alone would have us answer."""
+    """What a reader's rights alone would have us answer.
+
+    Attributes:
+        last_day: of the last right of this reason, where its sentence names it; else None.
+    """
 
     reason: Reason
-    because: str
+    last_day: date | None
+
+    def in_words(self) -> str:
+        return for_reader(self.reason, day=in_words(self.last_day) if self.last_day else "")
 
 
 def _opened(facts: Facts) -> tuple[Right, ...]:
@@ -196,22 +204,29 @@ def _was_subscriber(rights: Iterable[Right], opening: Opening) -> bool:
     )
 
 
-def _standing(rights: Iterable[Right], instant: datetime) -> _Standing | None:
+def _standing(rights: tuple[Right, ...], instant: datetime) -> _Standing | None:
     holding = [right for right in rights if right.holds(instant)]
-    for reason in BY_RANK:
-        ends = [right.ends_at for right in holding if right.reason is reason]
-        if ends:
-            dated = [end for end in ends if end is not None]
-            until = max(dated) if len(dated) == len(ends) else None
-            return _Standing(reason, for_reader(reason, day=_last_day(until) if until else ""))
-    return None
+    if not holding:
+        return None
+    reason = min((right.reason for right in holding), key=_RANK.__getitem__)
+    if reason not in NAMES_ITS_DAY:
+        return _Standing(reason, None)
+    ends = [right.ends_at for right in holding if right.reason is reason]
+    dated = [end for end in ends if end is not None]
+    return _Standing(reason, _last_day(max(dated)) if len(dated) == len(ends) else None)
 
 
-def _next_change(rights: tuple[Right, ...], now: datetime) -> datetime | None:
+def _next_change(
+    rights: tuple[Right, ...], now: datetime, standing: _Standing | None
+) -> datetime | None:
     """Return when the standing is next another one, looking only at the instants it could be."""
-    edges = {edge for right in rights for edge in (right.starts_at, right.ends_at) if edge}
-    standing = _standing(rights, now)
-    for edge in sorted(edge for edge in edges if edge > now):
+    edges = {
+        edge
+        for right in rights
+        for edge in (right.starts_at, right.ends_at)
+        if edge is not None and edge > now
+    }
+    for edge in sorted(edges):
         if _standing(rights, edge) != standing:
             return edge
     return None
@@ -226,13 +241,10 @@ def _metered(facts: Facts, policy: Policy) -> Reason:
 
 
 def _because_of_meter(reason: Reason, meter: MeterState) -> str:
-    return for_reader(reason, day=_day(meter.resets_at), used=meter.used, limit=meter.limit)
+    day = in_words(accounting_day(meter.resets_at))
+    return for_reader(reason, day=day, used=meter.used, limit=meter.limit)
 
 
-def _last_day(until: datetime) -> str:
+def _last_day(until: datetime) -> date:
     """Return the last day of a right: one that ends at midnight holds until the evening before."""
-    return _day(until - timedelta(microseconds=1))
-
-
-def _day(instant: datetime) -> str:
-    return in_words(accounting_day(instant))
+    return accounting_day(until - timedelta(microseconds=1))

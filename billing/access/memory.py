@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from billing.access.check import Person
+from billing.access.case import Person, Question
 
 MOST: Final = 50_000  # people; the one who asked longest ago is forgotten first
+_UNKNOWN: Final = 4_096  # sessions that are nobody's: made up, or ended long ago
 
 
 @dataclass(slots=True)
@@ -27,16 +28,17 @@ class Look:
     changed: set[UUID] = field(default_factory=set)
     everybody: bool = False
 
-    def may_keep(self, person: Person) -> bool:
+    def may_keep(self, person: Person | None) -> bool:
         """Tell whether what it found of somebody still holds, as far as we have heard."""
-        return not self.everybody and person.reader_id not in self.changed
+        return not self.everybody and (person is None or person.reader_id not in self.changed)
 
 
 class Memory:
-    """People by the cookie they bring."""
+    """People by what they bring: readers by their session, visitors by their cookie."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
+        self._unknown: OrderedDict[str, None] = OrderedDict()  # sessions that are nobody's
         self._people: OrderedDict[str, Person] = OrderedDict()
         self._cookies: dict[UUID, set[str]] = {}  # of each reader: one may use several browsers
         self._under_way: dict[int, Look] = {}
@@ -44,15 +46,38 @@ class Memory:
     def __len__(self) -> int:
         return len(self._people)
 
-    def get(self, cookie: str) -> Person | None:
-        """Return whom a cookie belongs to."""
+    def get(self, question: Question) -> Person | None:
+        """Return who asks; None where nobody remembers, or they are a visitor without a cookie."""
+        token = question.session_token
+        if token and token not in self._unknown:
+            return self._find(f"r{token}")
+        return self._find(f"v{question.visitor_cookie}")
+
+    def is_stranger(self, question: Question) -> bool:
+        """Tell whether somebody brings nothing that anybody could know them by."""
+        token = question.session_token
+        return not question.visitor_cookie and (not token or token in self._unknown)
+
+    def keep(self, question: Question, person: Person | None) -> None:
+        """Remember who asked, and that a session is nobody's."""
+        token = question.session_token
+        if person is not None and person.reader_id is not None:
+            self._keep(f"r{token}", person)
+            return
+        if token:
+            self._unknown[token] = None
+            while len(self._unknown) > _UNKNOWN:
+                self._unknown.popitem(last=False)
+        if person is not None:
+            self._keep(f"v{question.visitor_cookie}", person)
+
+    def _find(self, cookie: str) -> Person | None:
         person = self._people.get(cookie)
         if person is not None:
             self._people.move_to_end(cookie)
         return person
 
-    def keep(self, cookie: str, person: Person) -> None:
-        """Remember somebody by their cookie."""
+    def _keep(self, cookie: str, person: Person) -> None:
         self._drop(cookie)
         self._people[cookie] = person
         if person.reader_id is not None:
@@ -71,6 +96,7 @@ class Memory:
         """Forget all there is, and what any look under way may have seen."""
         self._people.clear()
         self._cookies.clear()
+        self._unknown.clear()
         for look in self._under_way.values():
             look.everybody = True
 

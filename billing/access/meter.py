@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Self
 
 import sqlalchemy as sa
@@ -19,7 +19,8 @@ from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy.orm import Session
 
 from billing.clock import month_bounds, month_of, start_of_day
-from billing.models import Meter
+from billing.db import insert_ignore
+from billing.models import Meter, MeterKey, MeterRead
 from billing.readers.meters import HASH, joined, unite
 from billing.settings import Settings
 
@@ -65,34 +66,33 @@ class Visitor:
 
 
 class Hashes:
-    """What is kept of articles in one window: hashes under a key of its own, which is secret."""
+    """What is kept of articles in one window: hashes under a key that cannot be made again.
 
-    def __init__(self, settings: Settings, window: Window) -> None:
+    It needs our secret and the window's salt, and the salt is deleted with the window.
+    """
+
+    def __init__(self, settings: Settings, window: Window, salt: str) -> None:
         secret = settings.secret_key.get_secret_value().encode()
-        key = hmac.digest(secret, f"meter:{window.name}".encode(), "sha256")
-        self._empty = hashlib.blake2b(key=key, digest_size=HASH)
+        key = hmac.digest(secret, f"meter:{window.name}:{salt}".encode(), "sha256")
+        self._empty = hashlib.blake2b(key=key, digest_size=HASH // 2)
 
     def of(self, article: str) -> str:
         """Return what is kept of an article."""
         made = self._empty.copy()
         made.update(article.encode())
-        return made.hexdigest()[:HASH]
+        return made.hexdigest()
 
 
-class Calendar:
-    """The window of each instant and its hashes; worked out once for each window."""
+def salt_of(session: Session, window: Window) -> str | None:
+    """Return a window's salt; None before anybody has asked in it."""
+    return session.scalar(sa.select(MeterKey.salt).where(MeterKey.window == window.name))
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._latest: tuple[Window, Hashes] | None = None
 
-    def at(self, now: datetime) -> tuple[Window, Hashes]:
-        """Return the window an instant falls in, and its hashes."""
-        latest = self._latest
-        if latest is None or not latest[0].starts_at <= now < latest[0].ends_at:
-            window = window_of(now)
-            latest = self._latest = (window, Hashes(self._settings, window))
-        return latest
+def begin_window(session: Session, window: Window) -> str:
+    """Draw a window's salt, unless somebody else was quicker; return the one that stands."""
+    drawn = secrets.token_hex(32)
+    session.execute(insert_ignore(session, MeterKey).values(window=window.name, salt=drawn))
+    return salt_of(session, window) or drawn
 
 
 def window_of(now: datetime) -> Window:
@@ -110,10 +110,11 @@ def write_cookie(settings: Settings, visitor: Visitor) -> str:
 def read_cookie(settings: Settings, cookie: str, window: Window) -> Visitor | None:
     """Return the visitor a cookie names; None if it is not ours, or of a window that is over."""
     try:
-        visitor = Visitor(*_signer(settings).loads(cookie))
-    except (BadData, TypeError):
+        visitor_id, named, first = _signer(settings).loads(cookie)
+    except (BadData, TypeError, ValueError):
         return None
-    return visitor if visitor.window == window.name else None
+    # The release before wrote longer hashes, each of which would count as two.
+    return Visitor(visitor_id, named, first[:HASH]) if named == window.name else None
 
 
 def number_of(articles: str) -> int:
@@ -135,8 +136,14 @@ def carry_over(session: Session, visitor: Visitor, *, to: str) -> None:
 
 
 def forget_past_windows(session: Session, *, now: datetime) -> None:
-    """Delete what was counted in windows that are over."""
-    session.execute(sa.delete(Meter).where(Meter.window < window_of(now).name))
+    """Delete what was counted in windows that are over, and what its hashes were made with.
+
+    A day late, since clocks differ; and the next window is begun before anybody asks in it.
+    """
+    past = window_of(now - timedelta(days=1)).name
+    for table in (Meter, MeterKey, MeterRead):
+        session.execute(sa.delete(table).where(table.window < past))
+    begin_window(session, window_of(window_of(now).ends_at))
 
 
 def _signer(settings: Settings) -> URLSafeSerializer:

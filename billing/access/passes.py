@@ -25,6 +25,8 @@ from sqlalchemy.orm import Session
 
 from billing import audit
 from billing.access.reasons import OF_SOURCE, Reason
+from billing.db import insert_ignore
+from billing.errors import RefusedError
 from billing.models import PassKey
 from billing.settings import Settings
 
@@ -32,6 +34,8 @@ _ALGORITHM: Final = "ES256"
 _FIRST: Final = 1  # there without a row, so that nothing has to be set up
 _PUBLISHED: Final = 3
 _LONGEST: Final = 2000  # characters; ours have about 300
+_STEP: Final = 30  # seconds: passes of one reason that begin in the same step are one
+_MOST_KEYS: Final = 20  # that are tried while we do not know which there are
 _REMEMBERED: Final = 4096  # verified passes; a signature costs more than all the rest of a check
 # A pass opens every article, so it is given for a right of one's own: not for a free article, for
 # one that was passed on, or for what is open to all anyway.
@@ -45,10 +49,19 @@ def numbers(session: Session) -> tuple[int, ...]:
 
 
 def rotate(session: Session, *, actor: str, now: datetime) -> int:
-    """Let a new key sign from now on, and return its number; what was signed stays good."""
+    """Let a new key sign from now on, and return its number; what was signed stays good.
+
+    Raises:
+        RefusedError: somebody else does so at this moment.
+    """
     number = numbers(session)[0] + 1
-    session.add(PassKey(number=number, created_at=now))
-    session.flush()  # of two at once, the second fails here
+    added = session.scalar(
+        insert_ignore(session, PassKey)
+        .values(number=number, created_at=now)
+        .returning(PassKey.number)
+    )
+    if added is None:
+        raise RefusedError("Somebody else changed the key at this moment; look before you do too.")
     subject = f"pass_key:{number}"
     audit.record(session, actor=actor, action="pass key rotated", subject=subject, now=now)
     return number
@@ -59,21 +72,22 @@ class Passes:
 
     Args:
         settings: of the deployment.
-        numbers: the keys there are, the newest first; after a change make another of these.
+        numbers: the keys there are, the newest first; after a change make another of these. None
+            while they are not known: then none is given, and whatever we may have signed is read.
     """
 
-    def __init__(self, settings: Settings, numbers: Sequence[int]) -> None:
+    def __init__(self, settings: Settings, numbers: Sequence[int] | None) -> None:
         self._iss, self._aud = settings.public_url, settings.paper_url
         self._seconds = settings.paywall.pass_minutes * 60
         secret = settings.secret_key.get_secret_value()
-        signing, *older = numbers[:_PUBLISHED]
+        signing = numbers[0] if numbers else _FIRST
+        known = (signing + 1, *numbers[:_PUBLISHED]) if numbers else range(_FIRST, _MOST_KEYS)
+        self._gives = numbers is not None and self._seconds > 0
         self._header = _header(signing)
         self._key = ECKey.import_key(_private_key(secret, signing))
-        self._public = {
-            _written(secret, number): _public_key(secret, number)
-            for number in (signing + 1, signing, *older)
-        }
+        self._public = {_written(secret, number): _public_key(secret, number) for number in known}
         self._signed = lru_cache(_REMEMBERED)(self._verify)
+        self._made = lru_cache(_REMEMBERED)(self._sign)
 
     def issue(self, reason: Reason, *, until: datetime | None, now: datetime) -> str:
         """Return a pass for a right that holds until an instant, or for ever.
@@ -81,12 +95,17 @@ class Passes:
         It is '' where there is none to give: for a reason that is no right of one's own, in the
         right's last second, and where the settings give none at all.
         """
-        begins = int(now.timestamp())
+        moment = int(now.timestamp())
+        begins = moment - moment % _STEP
         ends = begins + self._seconds
         if until is not None:
             ends = min(ends, int(until.timestamp()))
-        if reason not in _LASTING or ends <= begins:
+        if not self._gives or reason not in _LASTING or ends <= moment:
             return ""
+        return self._made(reason, begins, ends)
+
+    def _sign(self, reason: Reason, begins: int, ends: int) -> str:
+        """Sign a pass; it names nobody, so all who have the same reason and end share it."""
         claims = {
             "iss": self._iss,
             "aud": self._aud,

@@ -50,6 +50,9 @@ _REFUSALS: Final = frozenset(
     {Reason.PREPARED, Reason.LOCKED, Reason.LIMIT_REACHED, Reason.UNAVAILABLE}
 )
 
+# At these a reader meets the wall, and what a subscription costs.
+REFUSED_AT_THE_WALL: Final = frozenset({Reason.LIMIT_REACHED, Reason.LOCKED})
+
 # What a right is called at the wall, by where it comes from.
 OF_SOURCE: Final[Mapping[EntitlementSource, Reason]] = MappingProxyType(
     {
@@ -106,6 +109,10 @@ _FOR_READER: Final[Mapping[Reason, str]] = MappingProxyType(
         Reason.LIMIT_REACHED: "You have read your {free}. The count restarts on {day}.",
         Reason.UNAVAILABLE: "We cannot look up who you are just now. Try again in a few minutes.",
     }
+)
+
+NAMES_ITS_DAY: Final = frozenset(
+    reason for reason, sentence in _FOR_READER.items() if "{until}" in sentence
 )
 
 _FOR_STAFF: Final[Mapping[Reason, str]] = MappingProxyType(

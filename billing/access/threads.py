@@ -20,8 +20,7 @@ from billing.driver import Connection, DatabaseAwayError, DatabaseBusyError
 from billing.errors import BillingError
 
 PATIENCE: Final = 2.0  # seconds an answer may take
-_THREADS: Final = 8  # on PostgreSQL; SQLite has one writer, and answers at once
-_THREADS_SQLITE: Final = 2
+_THREADS: Final = 2  # more would hand the interpreter about instead of asking
 _ENDING: Final = 1.0  # seconds they may still take when we are asked to stop
 _MOST_WAITING: Final = 2000  # questions; more, and we answer as if the database were away
 
@@ -73,7 +72,7 @@ class Threads:
         # Daemons: a database that hangs must not keep a process that was asked to stop.
         self._threads = [
             threading.Thread(target=self._keep_on, name=f"wall-{number}", daemon=True)
-            for number in range(_THREADS_SQLITE if self._db.is_sqlite else _THREADS)
+            for number in range(_THREADS)
         ]
         for thread in self._threads:
             thread.start()
@@ -94,8 +93,12 @@ class Threads:
             self._answered = time.monotonic()
         except (InterfaceError, OperationalError, PoolTimeoutError) as failed:
             error = _kind_of(failed)
+        except BillingError as told:
+            error = told
         except Exception as other:  # noqa: BLE001  # whoever asked is told, and the thread goes on
             error = other
+        if isinstance(error, DatabaseBusyError):  # a refusal is an answer too
+            self._answered = time.monotonic()
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             answer.get_loop().call_soon_threadsafe(_tell, answer, found, error)
 

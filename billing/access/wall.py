@@ -6,52 +6,37 @@ What is remembered is used only while we know that we hear of every change (`cha
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 import structlog
 
-from billing.access import passes
+from billing.access import common as commons
+from billing.access.case import Answer, Case, Outcome, Question
 from billing.access.changes import STALE, Changes
-from billing.access.check import (
-    Answer,
-    Case,
-    Outcome,
-    Person,
-    Question,
-    answer_from,
-    check,
-    is_open,
-    meet,
-    openings_at,
-)
-from billing.access.decide import Flag, Opening, decide_blindly
+from billing.access.check import answer_from, check, glance, meet, unsettled
+from billing.access.common import Common
+from billing.access.decide import Flag, decide_blindly
 from billing.access.memory import Look, Memory
-from billing.access.meter import Calendar
-from billing.access.outage import Outage
+from billing.access.outage import Outage, tell_staff
 from billing.access.passes import Passes
 from billing.access.threads import Threads
 from billing.db import Database
 from billing.driver import Connection, DatabaseAwayError, DatabaseBusyError
 from billing.settings import Settings
 
-WhenDown = Callable[[], bool]  # whether somebody may read while nothing can be looked up
+MayRead = Callable[[], bool]  # whether somebody may read while nothing can be looked up
 
-_log = structlog.get_logger(__name__)
+_STATEMENT: Final = 0.8  # seconds one may take: less than half of what anybody waits
+_TELL_AGAIN: Final = 5.0  # seconds until the staff are told, where they could not be
 
 _FREE: Final = Answer(decide_blindly(Flag.FREE, opens=True))
 
+_T = TypeVar("_T")
 
-@dataclass(frozen=True, slots=True)
-class Common:
-    """What concerns everybody: the staff's openings, and the keys of reader passes."""
-
-    openings: tuple[Opening, ...]
-    keys: tuple[int, ...]
+_log = structlog.get_logger(__name__)
 
 
 class Wall:
@@ -62,59 +47,74 @@ class Wall:
     """
 
     def __init__(self, db: Database, settings: Settings) -> None:
-        self._db = db
+        self._db = db.in_haste(_STATEMENT)
         self._settings = settings
-        self._calendar = Calendar(settings)
         self._memory = Memory()
-        self._threads = Threads(db)
+        self._threads = Threads(self._db)
         self._outage = Outage()
         self._common: Common | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changes: Changes | None = None
         self._heard_until = float("-inf")  # on the monotonic clock
-        self.passes = Passes(settings, (1,))
+        self._telling: set[asyncio.Task[None]] = set()
+        self.passes = Passes(settings, None)
 
     def recall(self, question: Question, *, now: datetime) -> Answer | None:
         """Answer from memory; None where the database must be asked."""
         if question.flag is Flag.FREE:
             return _FREE
-        if self._common is None or time.monotonic() - self._heard_until > STALE:
+        common = self._fresh(now)
+        if common is None:
             return None
-        case = self._case(question, self._common, now)
-        if not question.session_token and not question.visitor_cookie and question.gift is None:
+        case = Case(self._settings, question, common, now)
+        if question.gift is None and self._memory.is_stranger(question):
             return meet(case)
-        person = self._memory.get(_cookie(question))
+        person = self._memory.get(question)
         if person is None or person.until <= now:
             return None
         answer = answer_from(case, person)
         if question.gift is not None and not answer.decision.granted:
             return None
-        return None if is_open(case, person, answer) else answer
+        return None if unsettled(case, person, answer) else answer
 
-    async def ask(self, question: Question, *, now: datetime, may_read: WhenDown) -> Answer:
+    async def ask(self, question: Question, *, now: datetime, may_read: MayRead) -> Answer:
         """Answer with the database's help; without it, as `may_read` says."""
+
+        def look_up(connection: Connection, common: Common) -> Outcome:
+            case = Case(self._settings, question, common, now)
+            return check(connection, case, known=known)
+
         self._begin()
-        if self._outage.keeps_out():
-            return self._blindly(question, may_read)
+        known = self._memory.get(question) if self._fresh(now) else None
+        if known is not None and known.until <= now:
+            known = None
         with self._memory.looking() as look:
-            known = self._memory.get(_cookie(question))
-            if known is not None and (known.until <= now or not self._is_fresh()):
-                known = None
-            work = partial(self._look_up, question, known, now)
-            try:
-                outcome, common = await self._threads.run(work)
-            except DatabaseAwayError as error:
-                self._outage.began(error, now=now)
+            outcome = await self._look(look_up, look, now)
+            if outcome is None:
                 return self._blindly(question, may_read)
-            except DatabaseBusyError as error:
-                _log.error("the wall was not answered", error=str(error))
-                return self._blindly(question, may_read)
-            if not look.everybody:
-                self._remember(common)
-            self._keep(question, outcome.person, look)
-        if self._outage.since is not None:
-            await self._tell_of_outage(now)
+            if look.may_keep(outcome.person):
+                self._memory.keep(question, outcome.person)
         return outcome.answer
+
+    async def ask_all(
+        self, questions: Sequence[Question], *, now: datetime, may_read: MayRead
+    ) -> list[Answer]:
+        """Answer one person's questions, none of which counts, by one look at most."""
+
+        def look_up(connection: Connection, common: Common) -> list[Answer]:
+            return glance(connection, [Case(self._settings, each, common, now) for each in open_])
+
+        self._begin()
+        recalled = [self.recall(question, now=now) for question in questions]
+        open_ = [each for each, answer in zip(questions, recalled, strict=True) if answer is None]
+        looked: list[Answer] | None = []
+        if open_:
+            with self._memory.looking() as look:
+                looked = await self._look(look_up, look, now)
+        if looked is None:
+            looked = [self._blindly(question, may_read) for question in open_]
+        found = iter(looked)
+        return [next(found) if answer is None else answer for answer in recalled]
 
     def close(self) -> None:
         """Stop hearing and asking."""
@@ -122,54 +122,62 @@ class Wall:
             self._changes.close()
             self._changes = None
         self._threads.close()
+        self._db.close()
 
-    def _is_fresh(self) -> bool:
-        return self._common is not None and time.monotonic() - self._heard_until <= STALE
+    async def _look(
+        self, work: Callable[[Connection, Common], _T], look: Look, now: datetime
+    ) -> _T | None:
+        """Do something in a thread that may wait; None where the database did not do it."""
+        if self._outage.keeps_out():
+            return None
+        known = self._fresh(now)
 
-    def _case(self, question: Question, common: Common, now: datetime) -> Case:
-        window, hashes = self._calendar.at(now)
-        return Case(self._settings, question, window, hashes, common.openings, now)
+        def do(connection: Connection) -> tuple[Common, _T]:
+            common = known or commons.load(connection.db, self._settings, now=now)
+            return common, work(connection, common)
 
-    def _look_up(
-        self, question: Question, known: Person | None, now: datetime, connection: Connection
-    ) -> tuple[Outcome, Common]:
-        """Answer one question, in a thread that may wait."""
-        common = self._common
-        if common is None or not self._is_fresh():
-            with connection.db.reading() as session:
-                common = Common(openings_at(connection, now), passes.numbers(session))
-        return check(connection, self._case(question, common, now), known=known), common
-
-    def _remember(self, common: Common) -> None:
+        try:
+            common, found = await self._threads.run(do)
+        except (DatabaseAwayError, DatabaseBusyError) as error:
+            self._outage.began(error, away=isinstance(error, DatabaseAwayError), now=now)
+            return None
         if self._common is None or self._common.keys != common.keys:
             self.passes = Passes(self._settings, common.keys)
-        self._common = common
+        if not look.everybody:
+            self._common = common
+        if self._outage.since is not None and not self._telling:
+            self._tell_of_outage(now)
+        return found
 
-    def _keep(self, question: Question, person: Person | None, look: Look) -> None:
-        """Remember who was found, unless that may be old, or anybody could make it up."""
-        if person is None or not look.may_keep(person):
-            return
-        if person.reader_id is not None or not question.session_token:
-            self._memory.keep(_cookie(question), person)
+    def _fresh(self, now: datetime) -> Common | None:
+        """Return what concerns everybody, while that and all that is remembered may be used."""
+        common = self._common
+        if common is None or time.monotonic() - self._heard_until > STALE or not common.holds(now):
+            return None
+        return common
 
-    def _blindly(self, question: Question, may_read: WhenDown) -> Answer:
+    def _blindly(self, question: Question, may_read: MayRead) -> Answer:
         decision = decide_blindly(question.flag, opens=may_read())
-        self._outage.told(decision.reason)
+        self._outage.told[decision.reason] += 1
         return Answer(decision, signed_in=bool(question.session_token))
 
-    async def _tell_of_outage(self, now: datetime) -> None:
-        outage = self._outage
+    def _tell_of_outage(self, now: datetime) -> None:
+        """Have the staff told beside the answers, for which nobody need wait."""
+        task = asyncio.get_running_loop().create_task(self._tell(self._outage.ended(), now))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
+    async def _tell(self, past: Outage, now: datetime) -> None:
         def tell(connection: Connection) -> None:
             with connection.db.unit_of_work() as session:
-                outage.tell_staff(session, now=now)
+                tell_staff(session, past, now=now)
 
         try:
             await self._threads.run(tell)
         except Exception as error:  # noqa: BLE001  # the next answer tells of it again
             _log.error("the staff were not told of an outage", error=type(error).__name__)
-        else:
-            outage.ended()
+            self._outage.again(past)
+            await asyncio.sleep(_TELL_AGAIN)
 
     def _begin(self) -> None:
         """Hear of changes, in whichever loop asks."""
@@ -200,8 +208,3 @@ class Wall:
     def _forget_all(self) -> None:
         self._memory.forget_everybody()
         self._common = None
-
-
-def _cookie(question: Question) -> str:
-    """Return what somebody is remembered by: all they brought, so that no two are ever mixed up."""
-    return f"{question.session_token} {question.visitor_cookie}"

@@ -79,6 +79,14 @@ class Meter(Base):
     articles: Mapped[str] = mapped_column(Text)
 
 
+class MeterKey(Base):
+    """What makes the hashes of one window, together with our secret; it dies with the window."""
+
+    __tablename__ = "meter_key"
+    window: Mapped[str] = mapped_column(String(10), primary_key=True)
+    salt: Mapped[str] = mapped_column(String(64))
+
+
 class MeterRead(Base):
     """An article as the release before counts it, one row each; it goes with the next release."""
 

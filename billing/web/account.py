@@ -89,7 +89,7 @@ def account(
         reader=reader,
         today=today,
         standing=standing,
-        reads_on=standing.by_right,
+        reads_on=any(right.holds for right in standing.known),
         running=[
             Holding(
                 s,

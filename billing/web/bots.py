@@ -47,9 +47,9 @@ _CLAIMS: Final = (
 # whoever has a silent name server and calls themselves a crawler would read by its lack of one.
 _LIFETIME: Final = 0.7
 _ONE_SERVER: Final = 0.3  # of them, before the next name server is asked
-_AT_ONCE: Final = 4  # lookups
+_AT_ONCE: Final = 16  # lookups, each of another network
 _NAMES: Final = 3  # of one address; more than one is rare, and each costs a question
-_REMEMBERED: Final = 10_000  # addresses
+_REMEMBERED: Final = 10_000  # addresses, of each verdict
 _YES_LASTS: Final = 24 * 60 * 60  # seconds
 _NO_LASTS: Final = 60 * 60
 _SILENCE_LASTS: Final = 60
@@ -79,8 +79,12 @@ class Bots:
         self._domains = [from_text(bare) for each in domains if (bare := each.strip(" ."))]
         self._name_server = name_server
         self._clock = clock
-        self._verdicts: OrderedDict[_Address, tuple[bool, float]] = OrderedDict()
-        self._asking: dict[_Address, asyncio.Task[bool]] = {}
+        # When each verdict ends. Anybody can collect a no for every address of their network, which
+        # must push out no search engine's yes.
+        self._verdicts: dict[bool, OrderedDict[_Address, float]] = {
+            verdict: OrderedDict() for verdict in (True, False)
+        }
+        self._asking: dict[bytes, tuple[_Address, asyncio.Task[bool]]] = {}  # by network
 
     def claims(self, user_agent: str) -> bool:
         """Tell whether somebody calls themselves a search engine, so that it is worth asking."""
@@ -89,16 +93,11 @@ class Bots:
         said = user_agent.lower()
         return any(word in said for word in _CLAIMS)
 
-    def known(self, address: str) -> bool | None:
-        """Return the verdict on an address without asking; None if it must be asked."""
-        read = _read(address)
-        return False if read is None or not self._domains else self._remembered(read)
-
     async def verify(self, address: str) -> bool:
         """Tell whether an address is a search engine's, asking its name servers if need be.
 
-        No answer within a second is a no, and so is a question too many at once; the latter is
-        asked again the next time.
+        No answer within 0.7 seconds is a no. A question too many at once is a no without waiting,
+        and so is one while a neighbour in the same network is asked; both are asked the next time.
         """
         read = _read(address)
         if read is None or not self._domains:
@@ -106,30 +105,32 @@ class Bots:
         verdict = self._remembered(read)
         if verdict is not None:
             return verdict
-        task = self._asking.get(read)
+        network = _network(read)
+        asked, task = self._asking.get(network, (read, None))
         if task is None:
             if len(self._asking) >= _AT_ONCE:
                 return False
-            task = self._asking[read] = asyncio.create_task(self._ask(read))
-            task.add_done_callback(lambda _: self._asking.pop(read, None))
+            task = asyncio.create_task(self._ask(read))
+            self._asking[network] = (read, task)
+            task.add_done_callback(lambda _: self._asking.pop(network, None))
+        elif asked != read:
+            return False
         # The others still want to know when one of those who asked has gone.
         return await asyncio.shield(task)
 
     def _remembered(self, address: _Address) -> bool | None:
-        verdict, ends = self._verdicts.get(address, (None, 0.0))
-        if verdict is None:
-            return None
-        if ends <= self._clock():
-            del self._verdicts[address]
-            return None
-        self._verdicts.move_to_end(address)
-        return verdict
+        for verdict, ends in self._verdicts.items():
+            if address in ends and ends[address] > self._clock():
+                ends.move_to_end(address)
+                return verdict
+        return None
 
     def _remember(self, address: _Address, verdict: bool, *, lasts: float) -> bool:  # noqa: FBT001
-        self._verdicts[address] = (verdict, self._clock() + lasts)
-        self._verdicts.move_to_end(address)
-        if len(self._verdicts) > _REMEMBERED:
-            self._verdicts.popitem(last=False)
+        ends = self._verdicts[verdict]
+        ends[address] = self._clock() + lasts
+        ends.move_to_end(address)
+        if len(ends) > _REMEMBERED:
+            ends.popitem(last=False)
         return verdict
 
     async def _ask(self, address: _Address) -> bool:
@@ -178,6 +179,11 @@ def _read(address: str) -> _Address | None:
         return read
     # A socket for both kinds writes IPv4 as IPv6; what is only of this network has no name.
     return read.ipv4_mapped or (None if read.scope_id else read)
+
+
+def _network(address: _Address) -> bytes:
+    """Return what all addresses begin with that one owner has at the least: a /24, or a /64."""
+    return address.packed[: 3 if isinstance(address, IPv4Address) else 8]
 
 
 async def _look_up(resolver: Resolver, name: Name, kind: str) -> list[str]:

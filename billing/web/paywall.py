@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 from anyio import to_thread
@@ -46,11 +47,12 @@ PREFIX: Final = "/paywall/v1/"
 CHECK: Final = f"{PREFIX}check"
 AUTH: Final = f"{PREFIX}auth"
 FRONT: Final = f"{PREFIX}front"
-MOST_AT_ONCE: Final = 100  # articles of a front page
+MOST_AT_ONCE: Final = 100  # articles of a front page, of each flag
 _READS: Final = frozenset({"GET", "HEAD"})
 _FOR_SEARCH_BOTS: Final = Answer(decide_for_search_bot())
 _NOT_FOUND: Final = Fault(404, "not_found", f"Ask {CHECK}, {AUTH} or {FRONT}.")
 _WRONG_METHOD: Final = Fault(405, "method_not_allowed", f"Use one of {METHODS}.")
+_DENIED: Final = (b"x-paywall-access", b"denied")
 _ALLOW: Final = (b"allow", METHODS.encode())
 
 _log = structlog.get_logger(__name__)
@@ -62,6 +64,7 @@ class Asking:
 
     Attributes:
         counts: False where nobody reads yet.
+        gifts: the articles that were passed on to this browser; None until they are asked for.
     """
 
     scope: Scope
@@ -69,6 +72,7 @@ class Asking:
     brought: Brought
     counts: bool
     now: datetime
+    gifts: dict[str, UUID] | None = None
 
     @property
     def origin(self) -> bytes | None:
@@ -120,7 +124,7 @@ class Paywall:
             if face is None:
                 await self._refuse(_NOT_FOUND, headers, send)
             elif method not in _READS:
-                await self._say_methods(method, headers, send)
+                await self._say_methods(method, scope["path"], headers, send)
             else:
                 counts = method == "GET" and not prepares(headers)
                 brought = self._cookies.read(headers)
@@ -145,7 +149,7 @@ class Paywall:
             wanted = self._wanted_by_nginx(asking)
         except FaultError as error:
             why = (b"x-paywall-fault", error.fault.code.encode())
-            lines = self._drawer.lines(None, (b"x-paywall-access", b"denied"), why)
+            lines = self._drawer.lines(None, _DENIED, why)
             await send_nothing(send, 403, lines)
             return
         if asking.headers.get(b"x-original-method", b"GET") != b"GET":
@@ -161,11 +165,16 @@ class Paywall:
         many = many_in(asking.scope["query_string"], most=MOST_AT_ONCE)
         self._see_key(asking, needed=any(each.flag for each in many))
         asking.counts = False
-        when_down = self._settings.paywall.check_when_down
-        told = {}
-        for each in many:
-            answer = await self._answer(asking, each, when_down)
-            told[each.article] = self._drawer.at_a_glance(answer.decision)
+        may_read = partial(self._may_read, asking, self._settings.paywall.check_when_down)
+        questions = [self._question(asking, each) for each in many]
+        if await self._is_search_bot(asking):
+            answers = [_FOR_SEARCH_BOTS] * len(many)
+        else:
+            answers = await self.wall.ask_all(questions, now=asking.now, may_read=may_read)
+        told = {
+            each.article: self._drawer.at_a_glance(answer.decision)
+            for each, answer in zip(many, answers, strict=True)
+        }
         body = json.dumps({"articles": told}, ensure_ascii=False).encode()
         await send_json(send, body, self._drawer.lines(asking.origin))
 
@@ -173,7 +182,7 @@ class Paywall:
         question = self._question(asking, wanted)
         may_read = partial(self._may_read, asking, when_down)
         try:
-            if self._settings.paywall.crawlers and await self._is_search_bot(asking):
+            if await self._is_search_bot(asking):
                 return _FOR_SEARCH_BOTS
             remembered = self.wall.recall(question, now=asking.now)
             if remembered is not None:
@@ -181,13 +190,16 @@ class Paywall:
             return await self.wall.ask(question, now=asking.now, may_read=may_read)
         except Exception as error:  # noqa: BLE001  # a fault of ours is no reader's
             _log.error("the wall failed", exc_info=error)
-            return Answer(decide_blindly(question.flag, opens=may_read()))
+            decision = decide_blindly(question.flag, opens=may_read())
+            return Answer(decision, signed_in=bool(question.session_token))
 
     def _question(self, asking: Asking, wanted: Wanted) -> Question:
         brought, gift = asking.brought, None
         if brought.gift:
-            gifts = gift_links.read_cookie(self._settings, brought.gift, now=asking.now)
-            gift = next((each.link_id for each in gifts if each.article == wanted.article), None)
+            if asking.gifts is None:
+                gifts = gift_links.read_cookie(self._settings, brought.gift, now=asking.now)
+                asking.gifts = {each.article: each.link_id for each in gifts}
+            gift = asking.gifts.get(wanted.article)
         return Question(
             wanted.article,
             brought.reader,
@@ -224,6 +236,8 @@ class Paywall:
         return when_down == "open"
 
     async def _is_search_bot(self, asking: Asking) -> bool:
+        if not self._settings.paywall.crawlers:
+            return False
         if not self._bots.claims(asking.headers.get(b"user-agent", b"").decode("latin-1")):
             return False
         address = address_of(HTTPConnection(asking.scope), self._settings)
@@ -234,7 +248,8 @@ class Paywall:
         if answer.new_cookie:
             lasts = window_of(asking.now).ends_at - asking.now
             return [self._drawer.cookie(cookies.VISITOR, answer.new_cookie, lasts)]
-        if not (self._lasts and answer.signed_in and answer.decision.meter is None):
+        by_right = answer.decision.granted and answer.decision.meter is None
+        if not (self._lasts and answer.signed_in and by_right):
             return []
         return self._reader_pass(asking, answer)
 
@@ -249,17 +264,21 @@ class Paywall:
             else:
                 decision = answer.decision
                 token = passes.issue(decision.reason, until=decision.valid_until, now=now)
-                line = self._drawer.cookie(cookies.PASS, token, self._lasts) if token else None
+                if not token:
+                    return []
+                line = self._drawer.cookie(cookies.PASS, token, self._lasts)
                 kept = _Pass(token, now + self._lasts / 2, line)
             answer.drawn["pass"] = kept
         return [] if kept.line is None or kept.token == brought else [kept.line]
 
-    async def _say_methods(self, method: str, headers: Headers, send: Send) -> None:
-        if method == "OPTIONS":
+    async def _say_methods(self, method: str, path: str, headers: Headers, send: Send) -> None:
+        if path == AUTH:  # a proxy that passes a method on would take 204 for leave to read
+            await send_nothing(send, 403, self._drawer.lines(None, _ALLOW, _DENIED))
+        elif method == "OPTIONS":
             lines = self._drawer.lines(headers.get(b"origin"), _ALLOW)
             await send_nothing(send, 204, lines)
-            return
-        await self._refuse(_WRONG_METHOD, headers, send, _ALLOW)
+        else:
+            await self._refuse(_WRONG_METHOD, headers, send, _ALLOW)
 
     async def _refuse(
         self, fault: Fault, headers: Headers, send: Send, *more: tuple[bytes, bytes]

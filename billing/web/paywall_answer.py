@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from starlette.types import Send
 
 from billing.access import Answer, Decision, Reason
+from billing.access.reasons import REFUSED_AT_THE_WALL
 from billing.clock import accounting_day, start_of_day
 from billing.context import Context
 from billing.errors import ClosedAppealError
@@ -19,7 +20,6 @@ from billing.web.render import write_short_money
 Lines = list[tuple[bytes, bytes]]
 
 METHODS: Final = "GET, HEAD, OPTIONS"
-_AT_THE_WALL: Final = frozenset({Reason.LIMIT_REACHED, Reason.LOCKED})
 _STILL_FREE: Final = "You can open this as one of your free articles."
 _JSON: Final = (b"content-type", b"application/json")
 
@@ -66,7 +66,7 @@ class Drawer:
         return {
             **self.briefly(decision),
             "message": self._message(decision),
-            "offer": self._offer if decision.reason in _AT_THE_WALL else None,
+            "offer": self._offer if decision.reason in REFUSED_AT_THE_WALL else None,
             "valid_until": _written(decision.valid_until),
             "meter": None
             if meter is None

@@ -16,7 +16,11 @@ from billing.settings import Settings
 from billing.web import cookies
 
 _ARTICLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/~-]{0,199}")
-_LONGEST_COOKIE: Final = 400  # characters; ours have fewer, and what is remembered must be bounded
+# Of our cookies, in characters: what is longer is none of ours, and is not looked at.
+_LONGEST_TOKEN: Final = 100
+_LONGEST_VISITOR: Final = 200
+_LONGEST_GIFT: Final = 4096
+_LONGEST_PASS: Final = 2000
 _LONGEST_KEPT: Final = 400  # of a query that is read once for all who send it
 _CURE: Final = (
     "Send the article's stable id once, as ?article=…: 1 to 200 letters, digits or . _ : / ~ -,"
@@ -84,15 +88,15 @@ class CookieReader:
             found[name] = value
         take = found.get
         return Brought(
-            _text(take(self._reader, b"")),
-            _text(take(self._visitor, b"")),
-            take(self._gift, b"").decode("latin-1"),
-            take(self._pass, b"").decode("latin-1"),
+            _text(take(self._reader), _LONGEST_TOKEN),
+            _text(take(self._visitor), _LONGEST_VISITOR),
+            _text(take(self._gift), _LONGEST_GIFT),
+            _text(take(self._pass), _LONGEST_PASS),
         )
 
 
-def _text(value: bytes) -> str:
-    return value.decode("latin-1") if len(value) <= _LONGEST_COOKIE else ""
+def _text(value: bytes | None, longest: int) -> str:
+    return value.decode("latin-1") if value and len(value) <= longest else ""
 
 
 def headers_of(scope: Scope) -> Headers:
@@ -158,7 +162,7 @@ def many_in(query: bytes, *, most: int) -> list[Wanted]:
         raise FaultError(400, "too_many_articles", f"Ask for at most {most} articles at once.")
     if not all(_ARTICLE.fullmatch(article) for _, article in pairs):
         raise FaultError(400, "article_unreadable", _CURE)
-    return [Wanted(article, words[name]) for name, article in pairs]
+    return [Wanted(article, words[name]) for name, article in dict.fromkeys(pairs)]
 
 
 def _pairs(query: bytes) -> list[tuple[str, str]]:

@@ -102,6 +102,7 @@ def sign_out(request: Request, context: ContextDep, session: SessionDep) -> Resp
     """Sign this browser out, and let it forget what was begun in it: others may use it next."""
     answer = sign_in_pages.sign_out_of(request, context, session, cookies.READER, to="/support")
     cookies.take_back(answer, cookies.CHECKOUT, settings=context.settings)
+    cookies.take_back(answer, cookies.PASS, settings=context.settings)
     return answer
 
 

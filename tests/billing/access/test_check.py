@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from billing import access, readers, sign_in
 from billing.access import Answer, Question, Reason
-from billing.access.meter import Hashes
+from billing.access.meter import Hashes, Visitor, write_cookie
 from billing.db import Database
-from billing.models import EntitlementSource, Meter
+from billing.models import EntitlementSource, Meter, MeterKey, MeterRead
 from billing.readers.meters import HASH
 from billing.settings import Paywall, Settings
 from tests.support.asking import ask_the_wall
@@ -237,17 +237,43 @@ def test_the_table_alone_tells_nobody_what_was_read(
     db: Database, settings: Settings, now: datetime
 ) -> None:
     november, december = access.window_of(now), access.window_of(now + timedelta(days=30))
+    other = settings.model_copy(update={"secret_key": settings.secret_key.__class__("k" * 40)})
     hashes = {
-        Hashes(keys, window).of("article-1")
-        for window, keys in itertools.product(
-            (november, december),
-            (
-                settings,
-                settings.model_copy(update={"secret_key": settings.secret_key.__class__("k" * 40)}),
-            ),
+        Hashes(keys, window, salt).of("article-1")
+        for window, keys, salt in itertools.product(
+            (november, december), (settings, other), ("salt", "pepper")
         )
     }
-    assert len(hashes) == 4
+    assert len(hashes) == 8
+
+
+def test_what_the_hashes_of_a_window_are_made_with_is_one_for_all_and_dies_with_it(
+    db: Database, settings: Settings, browser: Browser, now: datetime
+) -> None:
+    def salts() -> list[str]:
+        with db.reading() as session:
+            return list(session.scalars(sa.select(MeterKey.salt)))
+
+    browser.open("a", now)
+    [salt] = salts()
+    Browser(db, settings).open("b", now)
+    assert salts() == [salt]
+    with db.unit_of_work() as session:
+        session.add(MeterRead(window="2026-10", subject="v:x", article_hash="x"))
+        access.forget_past_windows(session, now=now + timedelta(days=30))
+    assert salts() == []
+    assert rows(db) == 0
+    with db.reading() as session:
+        assert session.scalars(sa.select(MeterRead.subject)).all() == []
+
+
+def test_a_cookie_of_the_release_before_is_worth_one_article(
+    settings: Settings, browser: Browser, now: datetime
+) -> None:
+    window = access.window_of(now)
+    browser.visitor = write_cookie(settings, Visitor("x", window.name, "a" * 32))
+    assert browser.open("b", now) is Reason.METERED
+    assert browser.used == 2
 
 
 @pytest.mark.parametrize(

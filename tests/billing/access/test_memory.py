@@ -3,10 +3,17 @@
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from billing.access.check import Person
+from billing.access.case import Person, Question
 from billing.access.memory import Memory
 
 UNTIL = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def by(cookie: str) -> Question:
+    """Ask as a visitor with a cookie, or as a reader where it begins with an r."""
+    if cookie.startswith("r"):
+        return Question("x", session_token=cookie)
+    return Question("x", visitor_cookie=cookie)
 
 
 def somebody(reader_id: UUID | None = None) -> Person:
@@ -16,27 +23,27 @@ def somebody(reader_id: UUID | None = None) -> Person:
 def test_whoever_asked_longest_ago_is_forgotten_first() -> None:
     memory = Memory(most=3)
     for cookie in "abc":
-        memory.keep(cookie, somebody())
-    memory.get("a")
-    memory.keep("d", somebody())
-    assert [memory.get(cookie) is not None for cookie in "abcd"] == [True, False, True, True]
+        memory.keep(by(cookie), somebody())
+    memory.get(by("a"))
+    memory.keep(by("d"), somebody())
+    assert [memory.get(by(cookie)) is not None for cookie in "abcd"] == [True, False, True, True]
     assert len(memory) == 3
 
 
 def test_a_reader_is_forgotten_in_each_of_their_browsers_and_nobody_else_is() -> None:
     memory, rosa, karl = Memory(), uuid4(), uuid4()
-    for cookie, reader_id in (("phone", rosa), ("desk", rosa), ("karl", karl)):
-        memory.keep(cookie, somebody(reader_id))
-    memory.keep("visitor", somebody())
+    for cookie, reader_id in (("r-phone", rosa), ("r-desk", rosa), ("r-karl", karl)):
+        memory.keep(by(cookie), somebody(reader_id))
+    memory.keep(by("visitor"), somebody())
     memory.forget(rosa)
-    cookies = ("phone", "desk", "karl", "visitor")
-    assert [memory.get(cookie) is not None for cookie in cookies] == [False, False, True, True]
+    cookies = ("r-phone", "r-desk", "r-karl", "visitor")
+    assert [memory.get(by(cookie)) is not None for cookie in cookies] == [False, False, True, True]
 
 
 def test_what_is_forgotten_for_want_of_room_leaves_nothing_behind() -> None:
     memory = Memory(most=1)
     for _ in range(100):
-        memory.keep(uuid4().hex, somebody(uuid4()))
+        memory.keep(by(f"r{uuid4().hex}"), somebody(uuid4()))
     assert len(memory) == len(memory._cookies) == 1
 
 
@@ -53,7 +60,7 @@ def test_a_look_during_which_a_reader_changed_is_not_kept_of_them_and_is_of_othe
 
 def test_a_look_during_which_everybody_changed_is_kept_of_nobody() -> None:
     memory = Memory()
-    memory.keep("a", somebody())
+    memory.keep(by("a"), somebody())
     with memory.looking() as look:
         memory.forget_everybody()
         assert not look.may_keep(somebody())
@@ -63,9 +70,20 @@ def test_a_look_during_which_everybody_changed_is_kept_of_nobody() -> None:
         assert later.may_keep(somebody(uuid4()))
 
 
-def test_a_reader_who_comes_with_another_cookie_of_the_same_name_is_kept_once() -> None:
-    memory, rosa = Memory(), uuid4()
-    memory.keep("a", somebody(rosa))
-    memory.keep("a", somebody())
-    memory.forget(rosa)
-    assert memory.get("a") is not None
+def test_a_session_that_is_nobodys_is_remembered_as_such_and_its_visitor_by_their_cookie() -> None:
+    memory = Memory()
+    both = Question("x", session_token="made-up", visitor_cookie="v")
+    assert not memory.is_stranger(Question("x", session_token="made-up"))
+    memory.keep(both, somebody())
+    assert memory.get(both) is memory.get(Question("x", visitor_cookie="v")) is not None
+    assert memory.is_stranger(Question("x", session_token="made-up"))
+    memory.forget_everybody()
+    assert not memory.is_stranger(Question("x", session_token="made-up"))
+
+
+def test_made_up_sessions_and_cookies_push_nobody_else_out() -> None:
+    memory, rosa = Memory(most=3), uuid4()
+    for number in range(9):
+        memory.keep(Question("x", session_token=f"made-up-{number}"), None)
+        memory.keep(Question("x", "r-rosa", visitor_cookie=f"made-up-{number}"), somebody(rosa))
+    assert len(memory) == 1

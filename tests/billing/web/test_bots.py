@@ -15,7 +15,10 @@ GOOGLE = "66.249.66.1"
 GOOGLE_6 = "2001:4860:4801:10::1"
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-DAY = 24 * 60 * 60
+PTR_GOOGLE = "PTR 1.66.249.66.in-addr.arpa."
+A_GOOGLE = "A crawl-66-249-66-1.googlebot.com."
+HOUR = 60 * 60
+DAY = 24 * HOUR
 
 
 class Clock:
@@ -61,11 +64,12 @@ def verify(engines: Bots, address: str) -> bool:
 
 @pytest.mark.parametrize("address", [GOOGLE, GOOGLE_6, f"::ffff:{GOOGLE}", GOOGLE_6.upper()])
 def test_a_search_engine_is_known_by_a_name_that_leads_back_to_its_address(
-    engines: Bots, address: str
+    engines: Bots, names: NameServer, address: str
 ) -> None:
-    assert engines.known(address) is None
     assert verify(engines, address) is True
-    assert engines.known(address) is True
+    assert len(names.asked) == 2
+    assert verify(engines, address) is True
+    assert len(names.asked) == 2
 
 
 def test_who_only_calls_themselves_a_search_engine_is_none(
@@ -149,7 +153,6 @@ def test_a_silent_name_server_is_a_no_before_a_second_is_over_and_is_asked_again
     clock.seconds += 59
     assert verify(engines, GOOGLE) is False
     clock.seconds += 2
-    assert engines.known(GOOGLE) is None
     assert verify(engines, GOOGLE) is True
 
 
@@ -169,8 +172,9 @@ def test_a_name_server_that_fails_is_asked_again_after_a_minute(
     assert verify(engines, GOOGLE) is False
 
     names.answer = None
-    assert engines.known(GOOGLE) is False
-    clock.seconds += 61
+    clock.seconds += 59
+    assert verify(engines, GOOGLE) is False
+    clock.seconds += 2
     assert verify(engines, GOOGLE) is True
 
 
@@ -185,17 +189,33 @@ def test_without_any_name_server_nobody_is_a_search_engine() -> None:
 def test_a_yes_is_believed_for_a_day_and_a_no_for_an_hour(
     engines: Bots, names: NameServer, clock: Clock
 ) -> None:
-    verify(engines, GOOGLE)
-    verify(engines, "203.0.113.9")
-    names.asked.clear()
+    def asked_after(seconds: float) -> list[str]:
+        names.asked.clear()
+        clock.seconds += seconds
+        assert verify(engines, GOOGLE) is True
+        assert verify(engines, "203.0.113.9") is False
+        return names.asked
 
-    clock.seconds += 60 * 60 + 1
-    assert engines.known(GOOGLE) is True
-    assert engines.known("203.0.113.9") is None
+    google, stranger = [PTR_GOOGLE, A_GOOGLE], ["PTR 9.113.0.203.in-addr.arpa."]
+    assert asked_after(0) == google + stranger
+    assert asked_after(HOUR - 1) == []
+    assert asked_after(1) == stranger
+    assert asked_after(DAY - HOUR - 1) == stranger
+    assert asked_after(1) == google
+
+
+def test_a_verdict_that_has_ended_gives_way_to_its_contrary(
+    engines: Bots, names: NameServer, clock: Clock
+) -> None:
     assert verify(engines, GOOGLE) is True
-    assert names.asked == []
+
+    names.names(GOOGLE, "sold.example")
     clock.seconds += DAY
-    assert engines.known(GOOGLE) is None
+    assert verify(engines, GOOGLE) is False
+    names.names(GOOGLE, "crawl-66-249-66-1.googlebot.com")
+    assert verify(engines, GOOGLE) is False
+    clock.seconds += HOUR
+    assert verify(engines, GOOGLE) is True
 
 
 def test_many_requests_of_one_address_ask_once(engines: Bots, names: NameServer) -> None:
@@ -222,32 +242,104 @@ def test_who_goes_away_while_asking_takes_the_answer_from_nobody(
     assert len(names.asked) == 2
 
 
-def test_more_than_four_lookups_at_once_are_a_no_for_this_time_only(
+def test_more_than_sixteen_lookups_at_once_are_a_no_for_this_time_only(
     engines: Bots, names: NameServer
 ) -> None:
-    names.slow = 0.05
-    strangers = [f"203.0.113.{n}" for n in range(1, 5)]
+    strangers = [f"203.0.{n}.1" for n in range(16)]
 
     async def together() -> list[bool]:
         return await asyncio.gather(*(engines.verify(each) for each in (*strangers, GOOGLE)))
 
-    assert asyncio.run(together()) == [False] * 5
-    assert sorted(names.asked) == [f"PTR {n}.113.0.203.in-addr.arpa." for n in range(1, 5)]
-    assert engines.known(GOOGLE) is None
+    assert asyncio.run(together()) == [False] * 17
+    assert set(names.asked) == {f"PTR 1.{n}.0.203.in-addr.arpa." for n in range(16)}
     assert verify(engines, GOOGLE) is True
 
 
-def test_only_so_many_addresses_are_remembered_and_who_comes_back_stays(
-    engines: Bots, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("network", ["2001:db8:0:1:{0:x}00::{0:x}", "203.0.113.{0}"])
+def test_a_network_with_a_silent_name_server_keeps_no_search_engine_from_being_asked(
+    engines: Bots, names: NameServer, network: str
+) -> None:
+    names.silent = True
+
+    async def flood() -> bool:
+        strangers = [asyncio.create_task(engines.verify(network.format(n))) for n in range(1, 41)]
+        await asyncio.sleep(0.1)
+        assert [each.done() for each in strangers] == [False] + [True] * 39
+        assert len(names.asked) == 1
+        names.silent = False
+        google = await engines.verify(GOOGLE)
+        assert await asyncio.gather(*strangers) == [False] * 40
+        return google
+
+    assert asyncio.run(flood()) is True
+
+
+def test_the_network_next_door_is_asked_at_the_same_time(engines: Bots, names: NameServer) -> None:
+    several = ["203.0.113.255", "203.0.114.0", "2001:db8:0:1:f::", "2001:db8:0:2::"]
+
+    async def together() -> None:
+        await asyncio.gather(*(engines.verify(each) for each in several))
+
+    asyncio.run(together())
+    assert len(set(names.asked)) == 4
+
+
+def test_a_neighbours_no_is_a_search_engines_only_while_the_neighbour_is_asked(
+    engines: Bots, names: NameServer
+) -> None:
+    async def together() -> list[bool]:
+        return await asyncio.gather(*(engines.verify(each) for each in ("66.249.66.9", GOOGLE)))
+
+    assert asyncio.run(together()) == [False, False]
+    assert names.asked == ["PTR 9.66.249.66.in-addr.arpa."]
+    assert verify(engines, GOOGLE) is True
+
+
+def test_a_known_search_engine_reads_on_while_its_neighbour_is_asked(
+    engines: Bots, names: NameServer
+) -> None:
+    assert verify(engines, GOOGLE) is True
+    names.silent = True
+
+    async def together() -> list[bool]:
+        return await asyncio.gather(*(engines.verify(each) for each in ("66.249.66.9", GOOGLE)))
+
+    assert asyncio.run(together()) == [False, True]
+
+
+def test_however_many_are_none_nobody_forgets_who_is_a_search_engine(
+    engines: Bots, names: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bots, "_REMEMBERED", 3)
     verify(engines, GOOGLE)
     for n in range(1, 8):
-        verify(engines, f"203.0.113.{n}")
-        assert engines.known(GOOGLE) is True
+        verify(engines, f"2001:db8::{n}")
+    names.asked.clear()
 
-    assert len(engines._verdicts) == 3
-    assert engines.known("203.0.113.1") is None
+    assert verify(engines, GOOGLE) is True
+    assert names.asked == []
+
+
+@pytest.mark.parametrize("verdict", [True, False])
+def test_only_so_many_addresses_are_remembered_and_who_comes_back_stays(
+    engines: Bots, names: NameServer, monkeypatch: pytest.MonkeyPatch, *, verdict: bool
+) -> None:
+    monkeypatch.setattr(bots, "_REMEMBERED", 3)
+    for n in range(1, 8) if verdict else ():
+        names.names(f"203.0.113.{n}", f"crawl-{n}.googlebot.com")
+        names.says({f"A crawl-{n}.googlebot.com": f"203.0.113.{n}"})
+    for n in range(1, 8):
+        assert verify(engines, f"203.0.113.{n}") is verdict
+        assert verify(engines, "203.0.113.1") is verdict
+
+    questions = [f"PTR {n}.113.0.203.in-addr.arpa." for n in range(1, 8)]
+    assert [each for each in names.asked if each in questions] == questions
+    names.asked.clear()
+    for n in (6, 7, 1):
+        assert verify(engines, f"203.0.113.{n}") is verdict
+    assert names.asked == []
+    assert verify(engines, "203.0.113.5") is verdict
+    assert names.asked[0] == questions[4]
 
 
 @pytest.mark.parametrize(
@@ -265,7 +357,6 @@ def test_only_so_many_addresses_are_remembered_and_who_comes_back_stays(
 def test_what_is_no_address_is_no_search_engine_and_is_not_asked(
     engines: Bots, names: NameServer, address: str
 ) -> None:
-    assert engines.known(address) is False
     assert verify(engines, address) is False
     assert names.asked == []
 
@@ -298,6 +389,5 @@ def test_unless_the_paper_names_a_domain_nobody_is_a_search_engine_and_nothing_i
     engines = Bots(domains, name_server=names.address)
 
     assert engines.claims(GOOGLEBOT) is False
-    assert engines.known(GOOGLE) is False
     assert verify(engines, GOOGLE) is False
     assert names.asked == []

@@ -1,0 +1,154 @@
+"""Who asks, as the database knows them: one statement for a reader, and one for a visitor.
+
+The statements go straight to the driver, and so does the one that counts.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from billing.access import break_glass, meter
+from billing.access.case import Case, Person
+from billing.access.decide import LAST_KNOWN, Right
+from billing.access.reasons import OF_SOURCE
+from billing.db import Instant
+from billing.driver import Connection
+from billing.models import Entitlement, EntitlementSource, Meter, OpenTo, WebSession
+from billing.readers.meters import meter_subject
+from billing.sign_in.secrets import hash_token
+
+# Rights that ended so long ago bear on nothing any more, whatever the staff open.
+_EARLIER: Final = LAST_KNOWN + timedelta(hours=break_glass.LONGEST)
+
+
+def find(connection: Connection, case: Case) -> Person | None:
+    """Return who asks, from the database; None if nobody we know."""
+    question = case.question
+    if question.session_token:
+        reader = _reader(connection, case, question.session_token)
+        if reader is not None:
+            return reader
+    visitor = meter.read_cookie(case.settings, question.visitor_cookie, case.common.window)
+    if visitor is None:
+        return None
+    rows = connection.run(_COUNTED, month=case.common.window.name, subject=visitor.subject)
+    articles = rows[0][0] if rows else visitor.first
+    until = _until(case, (), case.common.window.ends_at)
+    return Person(None, visitor.subject, visitor.first, articles, (), until)
+
+
+def _reader(connection: Connection, case: Case, token: str) -> Person | None:
+    rows = connection.run(
+        _READER,
+        token=hash_token(token),
+        month=case.common.window.name,
+        since=case.now - _EARLIER,
+    )
+    if not rows or rows[0][1] <= case.now:
+        return None
+    reader_id, session_ends, articles = rows[0][:3]
+    rights = [_right(*row[3:]) for row in rows if row[3] is not None]
+    if any(each.open_to is OpenTo.SUBSCRIBERS for each in case.common.openings):
+        rights += _taken_back(connection, case, reader_id)
+    until = _until(case, rights, min(session_ends, case.common.window.ends_at))
+    return Person(reader_id, meter_subject(reader_id), "", articles or "", tuple(rights), until)
+
+
+def _taken_back(connection: Connection, case: Case, reader_id: UUID) -> list[Right]:
+    """Return rights that were taken back lately: the staff may open the paper for that mistake."""
+    rows = connection.run(_SUPERSEDED, reader_id=reader_id, since=case.now - _EARLIER)
+    return [
+        _right(source, starts_at, superseded_at if ends_at is None else min(ends_at, superseded_at))
+        for source, starts_at, ends_at, superseded_at in rows
+        if starts_at < superseded_at
+    ]
+
+
+def _right(source: EntitlementSource, starts_at: datetime, ends_at: datetime | None) -> Right:
+    return Right(OF_SOURCE[source], starts_at, ends_at)
+
+
+def _until(case: Case, rights: Sequence[Right], latest: datetime) -> datetime:
+    """Return the first instant at which any of this begins or ends."""
+    dated = [
+        *((right.starts_at, right.ends_at) for right in rights),
+        *((opening.starts_at, opening.ends_at) for opening in case.common.openings),
+    ]
+    edges = (edge for both in dated for edge in both)
+    return min((edge for edge in edges if edge and case.now < edge < latest), default=latest)
+
+
+_NAME: Final = sa.literal("r:") + sa.func.replace(
+    sa.cast(WebSession.reader_id, sa.String), sa.literal("-"), sa.literal("")
+)
+_READER: Final = (
+    sa.select(
+        WebSession.reader_id,
+        WebSession.expires_at,
+        Meter.articles,
+        Entitlement.source,
+        Entitlement.starts_at,
+        Entitlement.ends_at,
+    )
+    .select_from(WebSession)
+    .outerjoin(
+        Meter,
+        sa.and_(Meter.window == sa.bindparam("month", type_=sa.String), Meter.subject == _NAME),
+    )
+    .outerjoin(
+        Entitlement,
+        sa.and_(
+            Entitlement.reader_id == WebSession.reader_id,
+            Entitlement.superseded_at.is_(None),
+            sa.or_(
+                Entitlement.ends_at.is_(None),
+                Entitlement.ends_at > sa.bindparam("since", type_=Instant()),
+            ),
+        ),
+    )
+    # Whoever is merged into somebody else is signed out, and keeps no right: no need to look.
+    .where(
+        WebSession.token_hash == sa.bindparam("token", type_=sa.String),
+        WebSession.reader_id.is_not(None),
+    )
+)
+_SUPERSEDED: Final = sa.select(
+    Entitlement.source, Entitlement.starts_at, Entitlement.ends_at, Entitlement.superseded_at
+).where(
+    Entitlement.reader_id == sa.bindparam("reader_id", type_=sa.Uuid()),
+    Entitlement.superseded_at > sa.bindparam("since", type_=Instant()),
+)
+_COUNTED: Final = sa.select(Meter.articles).where(
+    Meter.window == sa.bindparam("month", type_=sa.String),
+    Meter.subject == sa.bindparam("subject", type_=sa.String),
+)
+
+
+def _counting(insert: Any, position: Any) -> Any:
+    """Begin somebody's row, or add to it where there is room and the article is new to it.
+
+    The row is locked meanwhile, so that whoever comes second sees what the first has written.
+    """
+    article = sa.bindparam("article", type_=sa.Text)
+    room = sa.func.length(Meter.articles) < sa.bindparam("most", type_=sa.Integer)
+    grown = sa.case(
+        (sa.and_(room, position(Meter.articles, article) == 0), Meter.articles + article),
+        else_=Meter.articles,
+    )
+    begun = insert(Meter).values(
+        window=sa.bindparam("month", type_=sa.String),
+        subject=sa.bindparam("subject", type_=sa.String),
+        articles=sa.bindparam("begins", type_=sa.Text),
+    )
+    return begun.on_conflict_do_update(
+        index_elements=[Meter.window, Meter.subject], set_={"articles": grown}
+    ).returning(Meter.articles)
+
+
+COUNT_SQLITE: Final = _counting(sqlite_insert, sa.func.instr)
+COUNT_POSTGRESQL: Final = _counting(postgresql_insert, sa.func.strpos)
