@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import IO, cast
 
@@ -33,6 +33,11 @@ class Server:
         """Return the seconds of CPU it has used."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def megabytes(self) -> float:
+        """Return the memory it holds now."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1_000_000
 
 
 @contextlib.contextmanager
@@ -94,6 +99,11 @@ class Load:
     def per_second(self) -> float:
         """Requests answered a second."""
         return len(self.waits) / self.seconds
+
+    @property
+    def cpu_each(self) -> float:
+        """Seconds of CPU the server used for one request."""
+        return self.cpu / len(self.waits)
 
     def within(self, percent: int) -> float:
         """Return the milliseconds within which so many of 100 were answered."""
@@ -179,34 +189,28 @@ def compare(
     connections: int = 10,
     rounds: int = 12,
     seconds: float = 0.5,
+    at_most: int | None = None,
+    before: Callable[[], object] = lambda: None,
 ) -> dict[str, float]:
     """Load ours and the floor in many short turns; return the medians, and the median of ratios.
 
-    What else the machine does then falls on both alike.
+    What else the machine does then falls on both alike. A turn ends after so many seconds, or after
+    as many requests as it may have at most; `before` is done before each two.
     """
-    kept: dict[str, list[Load]] = {"ours": [], "floor": []}
+    pairs: list[tuple[Load, Load]] = []
     for turn in range(rounds + 1):
-        for who, (server, make) in (("floor", least), ("ours", ours)):
-            asks = for_seconds(make, seconds, first=_fresh())
-            load = drive(server, asks, connections=connections)
-            if turn:  # the first round warms both up
-                kept[who].append(load)
-    pairs = [
-        our.per_second / its.per_second
-        for our, its in zip(kept["ours"], kept["floor"], strict=True)
-    ]
-    rate = {who: statistics.median(load.per_second for load in kept[who]) for who in kept}
-    p99 = {who: statistics.median(load.within(99) for load in kept[who]) for who in kept}
-    cpu = {who: statistics.median(load.cpu / len(load.waits) for load in kept[who]) for who in kept}
-    row = {
-        "ratio": round(statistics.median(pairs), 3),
-        "per_second": round(rate["ours"]),
-        "floor_per_second": round(rate["floor"]),
-        "p99_ms": round(p99["ours"], 1),
-        "floor_p99_ms": round(p99["floor"], 1),
-        "cpu_ms": round(cpu["ours"] * 1000, 2),
-        "floor_cpu_ms": round(cpu["floor"] * 1000, 2),
-    }
+        before()
+        done = [
+            drive(
+                server,
+                islice(for_seconds(make, seconds, first=_fresh()), at_most),
+                connections=connections,
+            )
+            for server, make in (least, ours)
+        ]
+        if turn:  # the first round warms both up
+            pairs.append((done[1], done[0]))
+    row = _medians(pairs)
     print(
         f"{name:32} {row['per_second']:>7}/s  floor {row['floor_per_second']:>7}/s"
         f"  ratio {row['ratio']:.2f}  p99 {row['p99_ms']:.1f} ms (floor {row['floor_p99_ms']:.1f})"
@@ -214,6 +218,22 @@ def compare(
         flush=True,
     )
     return row
+
+
+def _medians(pairs: list[tuple[Load, Load]]) -> dict[str, float]:
+    def median(of: Callable[[Load, Load], float]) -> float:
+        return statistics.median(of(*pair) for pair in pairs)
+
+    return {
+        "ratio": round(median(lambda our, its: our.per_second / its.per_second), 3),
+        "per_second": round(median(lambda our, _: our.per_second)),
+        "floor_per_second": round(median(lambda _, its: its.per_second)),
+        "p99_ms": round(median(lambda our, _: our.within(99)), 1),
+        "floor_p99_ms": round(median(lambda _, its: its.within(99)), 1),
+        "p99_ratio": round(median(lambda our, its: our.within(99) / its.within(99)), 2),
+        "cpu_ms": round(median(lambda our, _: our.cpu_each * 1000), 2),
+        "floor_cpu_ms": round(median(lambda _, its: its.cpu_each * 1000), 2),
+    }
 
 
 def _fresh() -> int:

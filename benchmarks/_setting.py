@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -15,6 +16,8 @@ from benchmarks._measure import ROOT
 from billing.db import Database
 from billing.migrations.run import upgrade
 from tests.support import postgres
+
+_NUMBERS = count()  # of the databases of this run
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def _url(kind: str, folder: Path) -> Iterator[str]:
         yield f"sqlite:///{folder / 'billing.db'}"
         return
     server = postgres.server_url(durable=True)
-    url = server.set(database=f"bench_{os.getpid()}{postgres.SUFFIX}")
+    url = server.set(database=f"bench_{os.getpid()}_{next(_NUMBERS)}{postgres.SUFFIX}")
     admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.exec_driver_sql(f'CREATE DATABASE "{url.database}"')

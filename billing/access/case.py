@@ -67,7 +67,19 @@ class Person:
     rights: tuple[Right, ...]
     until: datetime
     looked: bool = False
-    answers: dict[tuple[Flag, bool, bool], Answer] = field(default_factory=dict)
+    answers: dict[int, Answer] = field(default_factory=dict)
+
+    def having_read(self, articles: str) -> "Person":
+        """Return the same person with another count."""
+        return Person(
+            self.reader_id,
+            self.subject,
+            self.first,
+            articles,
+            self.rights,
+            self.until,
+            self.looked,
+        )
 
 
 @dataclass(slots=True)

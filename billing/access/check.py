@@ -5,21 +5,23 @@ calls this in a thread where it cannot. Whoever has a right, and whoever opens a
 costs one statement; a free article one more, which counts and commits. Stripe is never asked.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, cast
+from typing import Final, cast
 from uuid import UUID
 
 from billing.access import gift_links, meter
 from billing.access.case import Answer, Case, Outcome, Person
-from billing.access.decide import Facts, Right, decide
+from billing.access.decide import Facts, Flag, Right, decide, decide_blindly
 from billing.access.lookup import COUNT_POSTGRESQL, COUNT_SQLITE, find
 from billing.access.provisional import let_in_and_look, may_be_owed
 from billing.access.reasons import REFUSED_AT_THE_WALL, Reason
 from billing.clock import accounting_day, start_of_day
 from billing.driver import Connection
 from billing.readers.meters import HASH, contains
+
+FREE: Final = Answer(decide_blindly(Flag.FREE, opens=True))
 
 
 def check(connection: Connection, case: Case, *, known: Person | None = None) -> Outcome:
@@ -35,7 +37,7 @@ def check(connection: Connection, case: Case, *, known: Person | None = None) ->
         DatabaseBusyError: it did not do what it was asked.
         sqlalchemy.exc.SQLAlchemyError: the same, in the look before a refusal.
     """
-    person = replace(known) if known else find(connection, case)
+    person = known or find(connection, case)
     given = _given(connection, case)
     if person is None:
         return Outcome(meet(case, given), None)
@@ -61,15 +63,16 @@ def answer_from(case: Case, person: Person, given: tuple[Right, ...] = ()) -> An
     Whoever has no right is answered by numbers alone, and many have the same.
     """
     question, common = case.question, case.common
+    if question.flag is Flag.FREE:
+        return FREE
     articles = person.articles
     read_before = bool(articles) and contains(articles, common.hashes.of(question.article))
     if given:
         return _answer(case, person, given, read_before=read_before)
-    signed_in = person.reader_id is not None
-    key: Hashable = (question.flag, read_before, question.counts)
-    kept: dict[Any, Answer] = person.answers
-    if not (person.rights or common.openings):
-        kept, key = common.answers, (signed_in, len(articles), key)
+    # What the answer depends on beside rights and openings, as one number.
+    locked, signed_in = question.flag is Flag.LOCKED, person.reader_id is not None
+    key = len(articles) << 4 | read_before << 3 | question.counts << 2 | locked << 1 | signed_in
+    kept = person.answers if person.rights or common.openings else common.answers
     answer = kept.get(key)
     if answer is None:
         answer = kept[key] = _answer(case, person, (), read_before=read_before)
@@ -170,9 +173,9 @@ def _count(connection: Connection, case: Case, person: Person) -> Outcome:
         article=article,
         most=policy.limit * HASH,
     )
-    before = replace(person, articles=articles.removesuffix(article), answers={})
+    before = person.having_read(articles.removesuffix(article))
     answer = answer_from(case, before)
-    after = replace(before, articles=articles, answers={})
+    after = person.having_read(articles)
     if answer.decision.reason in REFUSED_AT_THE_WALL and unsettled(case, after, answer):
         return _look_before_refusing(connection, case, after)  # somebody else's tab was quicker
     return Outcome(answer, after)

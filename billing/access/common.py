@@ -1,6 +1,5 @@
 """What concerns everybody at the wall: the window, its hashes, the staff's openings, the keys."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -26,7 +25,7 @@ class Common:
     hashes: meter.Hashes
     openings: tuple[Opening, ...]
     keys: tuple[int, ...]
-    answers: dict[Hashable, Any] = field(default_factory=dict)
+    answers: dict[int, Any] = field(default_factory=dict)
 
     def holds(self, now: datetime) -> bool:
         """Tell whether an instant is in its window."""

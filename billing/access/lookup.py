@@ -3,12 +3,14 @@
 The statements go straight to the driver, and so does the one that counts.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -17,7 +19,7 @@ from billing.access.case import Case, Person
 from billing.access.decide import LAST_KNOWN, Right
 from billing.access.reasons import OF_SOURCE
 from billing.db import Instant
-from billing.driver import Connection
+from billing.driver import Connection, Row
 from billing.models import Entitlement, EntitlementSource, Meter, OpenTo, WebSession
 from billing.readers.meters import meter_subject
 from billing.sign_in.secrets import hash_token
@@ -28,27 +30,52 @@ _EARLIER: Final = LAST_KNOWN + timedelta(hours=break_glass.LONGEST)
 
 def find(connection: Connection, case: Case) -> Person | None:
     """Return who asks, from the database; None if nobody we know."""
-    question = case.question
-    if question.session_token:
-        reader = _reader(connection, case, question.session_token)
-        if reader is not None:
-            return reader
-    visitor = meter.read_cookie(case.settings, question.visitor_cookie, case.common.window)
+    return find_reader(connection, case) or find_visitor(connection, case)
+
+
+def find_reader(connection: Connection, case: Case) -> Person | None:
+    """Return the reader whose session a question brings; None if it is nobody's."""
+    if not case.question.session_token:
+        return None
+    token = hash_token(case.question.session_token)
+    rows = connection.run(
+        _READER, token=token, month=case.common.window.name, since=case.now - _EARLIER
+    )
+    return _reader(connection, case, rows)
+
+
+def find_readers(connection: Connection, cases: Sequence[Case]) -> list[Person | None]:
+    """Return several readers at once; on PostgreSQL, and of one window.
+
+    The same as `find_reader` for each.
+    """
+    tokens = [hash_token(case.question.session_token) for case in cases]
+    found = defaultdict(list)
+    for token, *row in connection.run(
+        _READERS,
+        tokens=tokens,
+        month=cases[0].common.window.name,
+        since=min(case.now for case in cases) - _EARLIER,
+    ):
+        found[token].append(tuple(row))
+    return [
+        _reader(connection, case, found[token]) for case, token in zip(cases, tokens, strict=True)
+    ]
+
+
+def find_visitor(connection: Connection, case: Case) -> Person | None:
+    """Return the visitor whose cookie a question brings; None if it is not ours."""
+    visitor = meter.read_cookie(case.settings, case.question.visitor_cookie, case.common.window)
     if visitor is None:
         return None
-    rows = connection.run(_COUNTED, month=case.common.window.name, subject=visitor.subject)
+    month = case.common.window.name
+    rows = connection.run(_COUNTED, month=month, subject=visitor.subject)
     articles = rows[0][0] if rows else visitor.first
     until = _until(case, (), case.common.window.ends_at)
     return Person(None, visitor.subject, visitor.first, articles, (), until)
 
 
-def _reader(connection: Connection, case: Case, token: str) -> Person | None:
-    rows = connection.run(
-        _READER,
-        token=hash_token(token),
-        month=case.common.window.name,
-        since=case.now - _EARLIER,
-    )
+def _reader(connection: Connection, case: Case, rows: Sequence[Row]) -> Person | None:
     if not rows or rows[0][1] <= case.now:
         return None
     reader_id, session_ends, articles = rows[0][:3]
@@ -86,36 +113,44 @@ def _until(case: Case, rights: Sequence[Right], latest: datetime) -> datetime:
 _NAME: Final = sa.literal("r:") + sa.func.replace(
     sa.cast(WebSession.reader_id, sa.String), sa.literal("-"), sa.literal("")
 )
-_READER: Final = (
-    sa.select(
-        WebSession.reader_id,
-        WebSession.expires_at,
-        Meter.articles,
-        Entitlement.source,
-        Entitlement.starts_at,
-        Entitlement.ends_at,
-    )
-    .select_from(WebSession)
-    .outerjoin(
-        Meter,
-        sa.and_(Meter.window == sa.bindparam("month", type_=sa.String), Meter.subject == _NAME),
-    )
-    .outerjoin(
-        Entitlement,
-        sa.and_(
-            Entitlement.reader_id == WebSession.reader_id,
-            Entitlement.superseded_at.is_(None),
-            sa.or_(
-                Entitlement.ends_at.is_(None),
-                Entitlement.ends_at > sa.bindparam("since", type_=Instant()),
+_FOUND: Final = (
+    WebSession.reader_id,
+    WebSession.expires_at,
+    Meter.articles,
+    Entitlement.source,
+    Entitlement.starts_at,
+    Entitlement.ends_at,
+)
+
+
+def _with_rights(*columns: Any) -> sa.Select[Any]:
+    """Select sessions of readers with all that bears on their reading.
+
+    Whoever is merged into somebody else is signed out and keeps no right, so need not be looked at.
+    """
+    month = sa.bindparam("month", type_=sa.String)
+    since = sa.bindparam("since", type_=Instant())
+    return (
+        sa.select(*columns)
+        .select_from(WebSession)
+        .outerjoin(Meter, sa.and_(Meter.window == month, Meter.subject == _NAME))
+        .outerjoin(
+            Entitlement,
+            sa.and_(
+                Entitlement.reader_id == WebSession.reader_id,
+                Entitlement.superseded_at.is_(None),
+                sa.or_(Entitlement.ends_at.is_(None), Entitlement.ends_at > since),
             ),
-        ),
+        )
+        .where(WebSession.reader_id.is_not(None))
     )
-    # Whoever is merged into somebody else is signed out, and keeps no right: no need to look.
-    .where(
-        WebSession.token_hash == sa.bindparam("token", type_=sa.String),
-        WebSession.reader_id.is_not(None),
-    )
+
+
+_READER: Final = _with_rights(*_FOUND).where(
+    WebSession.token_hash == sa.bindparam("token", type_=sa.String)
+)
+_READERS: Final = _with_rights(WebSession.token_hash, *_FOUND).where(
+    WebSession.token_hash == sa.any_(sa.bindparam("tokens", type_=postgresql.ARRAY(sa.String)))
 )
 _SUPERSEDED: Final = sa.select(
     Entitlement.source, Entitlement.starts_at, Entitlement.ends_at, Entitlement.superseded_at

@@ -75,8 +75,9 @@ class Hashes:
         secret = settings.secret_key.get_secret_value().encode()
         key = hmac.digest(secret, f"meter:{window.name}:{salt}".encode(), "sha256")
         self._empty = hashlib.blake2b(key=key, digest_size=HASH // 2)
+        self.of = functools.lru_cache(maxsize=4096)(self._of)  # many read the same articles
 
-    def of(self, article: str) -> str:
+    def _of(self, article: str) -> str:
         """Return what is kept of an article."""
         made = self._empty.copy()
         made.update(article.encode())

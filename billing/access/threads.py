@@ -20,7 +20,7 @@ from billing.driver import Connection, DatabaseAwayError, DatabaseBusyError
 from billing.errors import BillingError
 
 PATIENCE: Final = 2.0  # seconds an answer may take
-_THREADS: Final = 2  # more would hand the interpreter about instead of asking
+THREADS: Final = 2  # more would hand the interpreter about; SQLite has one writer anyway
 _ENDING: Final = 1.0  # seconds they may still take when we are asked to stop
 _MOST_WAITING: Final = 2000  # questions; more, and we answer as if the database were away
 
@@ -48,16 +48,14 @@ class Threads:
             self._begin()
         if self._line.qsize() > _MOST_WAITING:
             raise DatabaseBusyError("too many questions wait")
-        asked = time.monotonic()
-        answer: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[_T] = loop.create_future()
+        late = loop.call_later(PATIENCE, self._give_up, answer, time.monotonic())
         self._line.put((work, answer))
         try:
-            async with asyncio.timeout(PATIENCE):
-                return await answer
-        except TimeoutError as error:
-            if self._answered > asked:  # somebody else was answered meanwhile
-                raise DatabaseBusyError("no answer in time") from error
-            raise DatabaseAwayError("no answer in time") from error
+            return await answer
+        finally:
+            late.cancel()
 
     def close(self) -> None:
         """Let every thread go once it is done; one that waits for the database is left behind."""
@@ -72,7 +70,7 @@ class Threads:
         # Daemons: a database that hangs must not keep a process that was asked to stop.
         self._threads = [
             threading.Thread(target=self._keep_on, name=f"wall-{number}", daemon=True)
-            for number in range(_THREADS)
+            for number in range(1 if self._db.is_sqlite else THREADS)
         ]
         for thread in self._threads:
             thread.start()
@@ -81,9 +79,14 @@ class Threads:
         with Connection(self._db) as connection:
             while (asked := self._line.get()) is not None:
                 work, answer = asked
-                if answer.cancelled():  # whoever asked has been told something else meanwhile
+                if answer.done():  # whoever asked has been told something else meanwhile
                     continue
                 self._do(work, connection, answer)
+
+    def _give_up(self, answer: asyncio.Future[Any], asked: float) -> None:
+        if not answer.done():  # where somebody else was answered meanwhile, the database is there
+            kind = DatabaseBusyError if self._answered > asked else DatabaseAwayError
+            answer.set_exception(kind("no answer in time"))
 
     def _do(self, work: _Work, connection: Connection, answer: asyncio.Future[Any]) -> None:
         found: Any = None

@@ -6,9 +6,11 @@ What is remembered is used only while we know that we hear of every change (`cha
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Final, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import structlog
@@ -16,9 +18,10 @@ import structlog
 from billing.access import common as commons
 from billing.access.case import Answer, Case, Outcome, Question
 from billing.access.changes import STALE, Changes
-from billing.access.check import answer_from, check, glance, meet, unsettled
+from billing.access.check import FREE, answer_from, check, glance, meet, unsettled
 from billing.access.common import Common
 from billing.access.decide import Flag, decide_blindly
+from billing.access.finder import Finder
 from billing.access.memory import Look, Memory
 from billing.access.outage import Outage, tell_staff
 from billing.access.passes import Passes
@@ -32,7 +35,6 @@ MayRead = Callable[[], bool]  # whether somebody may read while nothing can be l
 _STATEMENT: Final = 0.8  # seconds one may take: less than half of what anybody waits
 _TELL_AGAIN: Final = 5.0  # seconds until the staff are told, where they could not be
 
-_FREE: Final = Answer(decide_blindly(Flag.FREE, opens=True))
 
 _T = TypeVar("_T")
 
@@ -51,6 +53,7 @@ class Wall:
         self._settings = settings
         self._memory = Memory()
         self._threads = Threads(self._db)
+        self._finder = Finder(self._db, self._threads)
         self._outage = Outage()
         self._common: Common | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -62,7 +65,7 @@ class Wall:
     def recall(self, question: Question, *, now: datetime) -> Answer | None:
         """Answer from memory; None where the database must be asked."""
         if question.flag is Flag.FREE:
-            return _FREE
+            return FREE
         common = self._fresh(now)
         if common is None:
             return None
@@ -79,17 +82,9 @@ class Wall:
 
     async def ask(self, question: Question, *, now: datetime, may_read: MayRead) -> Answer:
         """Answer with the database's help; without it, as `may_read` says."""
-
-        def look_up(connection: Connection, common: Common) -> Outcome:
-            case = Case(self._settings, question, common, now)
-            return check(connection, case, known=known)
-
         self._begin()
-        known = self._memory.get(question) if self._fresh(now) else None
-        if known is not None and known.until <= now:
-            known = None
         with self._memory.looking() as look:
-            outcome = await self._look(look_up, look, now)
+            outcome = await self._tried(self._look_up(question, look, now), now)
             if outcome is None:
                 return self._blindly(question, may_read)
             if look.may_keep(outcome.person):
@@ -100,19 +95,15 @@ class Wall:
         self, questions: Sequence[Question], *, now: datetime, may_read: MayRead
     ) -> list[Answer]:
         """Answer one person's questions, none of which counts, by one look at most."""
-
-        def look_up(connection: Connection, common: Common) -> list[Answer]:
-            return glance(connection, [Case(self._settings, each, common, now) for each in open_])
-
         self._begin()
         recalled = [self.recall(question, now=now) for question in questions]
-        open_ = [each for each, answer in zip(questions, recalled, strict=True) if answer is None]
+        left = [each for each, answer in zip(questions, recalled, strict=True) if answer is None]
         looked: list[Answer] | None = []
-        if open_:
+        if left:
             with self._memory.looking() as look:
-                looked = await self._look(look_up, look, now)
+                looked = await self._tried(self._glance(left, look, now), now)
         if looked is None:
-            looked = [self._blindly(question, may_read) for question in open_]
+            looked = [self._blindly(question, may_read) for question in left]
         found = iter(looked)
         return [next(found) if answer is None else answer for answer in recalled]
 
@@ -122,29 +113,54 @@ class Wall:
             self._changes.close()
             self._changes = None
         self._threads.close()
+        self._finder.close()
         self._db.close()
 
-    async def _look(
-        self, work: Callable[[Connection, Common], _T], look: Look, now: datetime
-    ) -> _T | None:
-        """Do something in a thread that may wait; None where the database did not do it."""
+    async def _look_up(self, question: Question, look: Look, now: datetime) -> Outcome:
+        common = await self._common_at(look, now)
+        case = Case(self._settings, question, common, now)
+        known = self._memory.get(question) if self._fresh(now) else None
+        if known is not None and known.until <= now:
+            known = None
+        if known is None and question.session_token:
+            known = await self._finder.find(case)
+            if known is None:  # nobody's session: who brings it is a visitor
+                case.question = replace(question, session_token="")
+            elif question.gift is None:
+                answer = answer_from(case, known)
+                if not unsettled(case, known, answer):
+                    return Outcome(answer, known)
+        return await self._threads.run(partial(check, case=case, known=known))
+
+    async def _glance(
+        self, questions: Sequence[Question], look: Look, now: datetime
+    ) -> list[Answer]:
+        common = await self._common_at(look, now)
+        cases = [Case(self._settings, question, common, now) for question in questions]
+        return await self._threads.run(partial(glance, cases=cases))
+
+    async def _common_at(self, look: Look, now: datetime) -> Common:
+        common = self._fresh(now)
+        if common is not None:
+            return common
+        load = partial(_load, settings=self._settings, now=now)
+        loaded = await self._threads.run(load)
+        if self._common is None or self._common.keys != loaded.keys:
+            self.passes = Passes(self._settings, loaded.keys)
+        if not look.everybody:
+            self._common = loaded
+        return loaded
+
+    async def _tried(self, work: Coroutine[Any, Any, _T], now: datetime) -> _T | None:
+        """Do something that asks the database; None where it did not answer."""
         if self._outage.keeps_out():
+            work.close()
             return None
-        known = self._fresh(now)
-
-        def do(connection: Connection) -> tuple[Common, _T]:
-            common = known or commons.load(connection.db, self._settings, now=now)
-            return common, work(connection, common)
-
         try:
-            common, found = await self._threads.run(do)
+            found = await work
         except (DatabaseAwayError, DatabaseBusyError) as error:
             self._outage.began(error, away=isinstance(error, DatabaseAwayError), now=now)
             return None
-        if self._common is None or self._common.keys != common.keys:
-            self.passes = Passes(self._settings, common.keys)
-        if not look.everybody:
-            self._common = common
         if self._outage.since is not None and not self._telling:
             self._tell_of_outage(now)
         return found
@@ -208,3 +224,7 @@ class Wall:
     def _forget_all(self) -> None:
         self._memory.forget_everybody()
         self._common = None
+
+
+def _load(connection: Connection, settings: Settings, now: datetime) -> Common:
+    return commons.load(connection.db, settings, now=now)

@@ -7,7 +7,6 @@ meets what the settings say for a database that is away.
 """
 
 import contextlib
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +25,7 @@ from billing.context import Context
 from billing.web import cookies
 from billing.web.bots import Bots
 from billing.web.caller import address_of
-from billing.web.paywall_answer import METHODS, Drawer, Lines, send_json, send_nothing
+from billing.web.paywall_answer import METHODS, Drawer, Lines, as_json, send_json, send_nothing
 from billing.web.paywall_request import (
     Brought,
     CookieReader,
@@ -175,7 +174,7 @@ class Paywall:
             each.article: self._drawer.at_a_glance(answer.decision)
             for each, answer in zip(many, answers, strict=True)
         }
-        body = json.dumps({"articles": told}, ensure_ascii=False).encode()
+        body = as_json({"articles": told})
         await send_json(send, body, self._drawer.lines(asking.origin))
 
     async def _answer(self, asking: Asking, wanted: Wanted, when_down: str) -> Answer:
@@ -284,6 +283,6 @@ class Paywall:
         self, fault: Fault, headers: Headers, send: Send, *more: tuple[bytes, bytes]
     ) -> None:
         told = {"error": {"code": fault.code, "message": fault.cure}}
-        body = json.dumps(told, ensure_ascii=False).encode()
+        body = as_json(told)
         lines = self._drawer.lines(headers.get(b"origin"), *more)
         await send_json(send, body, lines, status=fault.status)

@@ -21,6 +21,7 @@ Lines = list[tuple[bytes, bytes]]
 
 METHODS: Final = "GET, HEAD, OPTIONS"
 _STILL_FREE: Final = "You can open this as one of your free articles."
+_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 _JSON: Final = (b"content-type", b"application/json")
 
 
@@ -39,6 +40,7 @@ class Drawer:
         self._appeal, self._appeal_until = "", datetime.min.replace(tzinfo=UTC)
         self._links = functools.lru_cache(maxsize=4096)(self._draw_links)
         self._offer = _offer(context)
+        self.cookie = functools.lru_cache(maxsize=1024)(self._draw_cookie)  # many get one pass
 
     def lines(self, origin: bytes | None, *more: tuple[bytes, bytes]) -> Lines:
         """Return the headers of an answer: no cache keeps it, only named origins may read it."""
@@ -56,7 +58,7 @@ class Drawer:
         drawn = answer.drawn.get("json")
         if drawn is None:
             told = self.told(answer.decision)
-            drawn = answer.drawn["json"] = json.dumps(told, ensure_ascii=False).encode()[:-1]
+            drawn = answer.drawn["json"] = as_json(told)[:-1]
         links = self._links(article, self._appeal_at(now))
         return b'%b, "links": %b}' % (drawn, links)
 
@@ -109,7 +111,7 @@ class Drawer:
             }
         return [(f"x-paywall-{name}".encode(), value.encode()) for name, value in told.items()]
 
-    def cookie(self, name: str, value: str, lasts: timedelta) -> tuple[bytes, bytes]:
+    def _draw_cookie(self, name: str, value: str, lasts: timedelta) -> tuple[bytes, bytes]:
         """Return the header that gives a browser one of our cookies."""
         settings = self._context.settings
         written = cookies.written(name, value, settings, max_age=int(lasts.total_seconds()) + 1)
@@ -140,7 +142,12 @@ class Drawer:
             "appeal": f"{ours}{appeal}",
             "shop": self._context.catalogue.shop.url,
         }
-        return json.dumps(links, ensure_ascii=False).encode()
+        return as_json(links)
+
+
+def as_json(told: Any) -> bytes:
+    """Write something as JSON."""
+    return _encode(told).encode()
 
 
 async def send_json(send: Send, body: bytes, lines: Lines, *, status: int = 200) -> None:

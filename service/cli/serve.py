@@ -44,6 +44,7 @@ def serve(
         refuse_another_account,
         refuse_to_start_unsafely,
     )
+    from service.joined import Protocol  # noqa: PLC0415
 
     settings = read_settings()
     refuse_to_start_unsafely(settings)
@@ -56,6 +57,7 @@ def serve(
         host=host,
         port=port,
         workers=workers,
+        http=Protocol,
         log_config=None,
         access_log=False,  # addresses hold sign-in tokens; the proxy in front keeps its own
         proxy_headers=True,
