@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from billing.access.common import Common
+from billing.access.basis import Basis
 from billing.access.decide import Decision, Flag, Policy, Right
 from billing.settings import Settings
 
@@ -88,7 +88,7 @@ class Case:
 
     settings: Settings
     question: Question
-    common: Common
+    basis: Basis
     now: datetime
 
     def policy_for(self, *, signed_in: bool) -> Policy:

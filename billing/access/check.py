@@ -62,17 +62,17 @@ def answer_from(case: Case, person: Person, given: tuple[Right, ...] = ()) -> An
 
     Whoever has no right is answered by numbers alone, and many have the same.
     """
-    question, common = case.question, case.common
+    question, basis = case.question, case.basis
     if question.flag is Flag.FREE:
         return FREE
     articles = person.articles
-    read_before = bool(articles) and contains(articles, common.hashes.of(question.article))
+    read_before = bool(articles) and contains(articles, basis.hashes.of(question.article))
     if given:
         return _answer(case, person, given, read_before=read_before)
     # What the answer depends on beside rights and openings, as one number.
     locked, signed_in = question.flag is Flag.LOCKED, person.reader_id is not None
     key = len(articles) << 4 | read_before << 3 | question.counts << 2 | locked << 1 | signed_in
-    kept = person.answers if person.rights or common.openings else common.answers
+    kept = person.answers if person.rights or basis.openings else basis.answers
     answer = kept.get(key)
     if answer is None:
         answer = kept[key] = _answer(case, person, (), read_before=read_before)
@@ -84,10 +84,10 @@ def _answer(case: Case, person: Person, given: tuple[Right, ...], *, read_before
         (*person.rights, *given),
         used=meter.number_of(person.articles),
         read_before=read_before,
-        window_ends=case.common.window.ends_at,
+        window_ends=case.basis.window.ends_at,
         flag=case.question.flag,
         counts=case.question.counts,
-        openings=case.common.openings,
+        openings=case.basis.openings,
     )
     signed_in = person.reader_id is not None
     decision = decide(facts, now=case.now, policy=case.policy_for(signed_in=signed_in))
@@ -113,7 +113,7 @@ def _given(connection: Connection, case: Case) -> tuple[Right, ...]:
         return ()
     rows = connection.run(gift_links.STILL_GOOD, link_id=case.question.gift)
     return tuple(
-        Right(Reason.GIFT_LINK, case.common.window.starts_at, expires_at)
+        Right(Reason.GIFT_LINK, case.basis.window.starts_at, expires_at)
         for expires_at, revoked_at in rows
         if revoked_at is None
     )
@@ -126,16 +126,14 @@ def meet(case: Case, given: tuple[Right, ...] = ()) -> Answer:
     """
     answer = answer_from(case, _nobody(case), given)
     if answer.decision.reason is Reason.METERED and case.question.counts:
-        visitor = meter.Visitor.meet(
-            case.common.window, case.common.hashes.of(case.question.article)
-        )
+        visitor = meter.Visitor.meet(case.basis.window, case.basis.hashes.of(case.question.article))
         return replace(answer, new_cookie=meter.write_cookie(case.settings, visitor))
     return answer
 
 
 def _nobody(case: Case) -> Person:
     """Return somebody of whom nothing is known."""
-    return Person(None, "", "", "", (), case.common.window.ends_at)
+    return Person(None, "", "", "", (), case.basis.window.ends_at)
 
 
 def _look_before_refusing(connection: Connection, case: Case, person: Person) -> Outcome:
@@ -161,13 +159,13 @@ def _count(connection: Connection, case: Case, person: Person) -> Outcome:
     first has counted.
     """
     policy = case.policy_for(signed_in=person.reader_id is not None)
-    article = case.common.hashes.of(case.question.article)
+    article = case.basis.hashes.of(case.question.article)
     begins = person.first or article
     if begins != article and policy.limit > 1:
         begins += article
     [[articles]] = connection.commit(
         COUNT_SQLITE if connection.db.is_sqlite else COUNT_POSTGRESQL,
-        month=case.common.window.name,
+        month=case.basis.window.name,
         subject=person.subject,
         begins=begins,
         article=article,

@@ -60,8 +60,8 @@ class Finder:
     def _send(self) -> None:
         while self._coming and self._running < THREADS:
             # Those of one window: at the end of a month there are two for a moment.
-            common = self._coming[0].case.common
-            batch = [each for each in self._coming if each.case.common is common][:_MOST]
+            basis = self._coming[0].case.basis
+            batch = [each for each in self._coming if each.case.basis is basis][:_MOST]
             self._coming = [each for each in self._coming if each not in batch]
             self._running += 1
             task = asyncio.ensure_future(

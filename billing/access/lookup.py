@@ -39,7 +39,7 @@ def find_reader(connection: Connection, case: Case) -> Person | None:
         return None
     token = hash_token(case.question.session_token)
     rows = connection.run(
-        _READER, token=token, month=case.common.window.name, since=case.now - _EARLIER
+        _READER, token=token, month=case.basis.window.name, since=case.now - _EARLIER
     )
     return _reader(connection, case, rows)
 
@@ -54,7 +54,7 @@ def find_readers(connection: Connection, cases: Sequence[Case]) -> list[Person |
     for token, *row in connection.run(
         _READERS,
         tokens=tokens,
-        month=cases[0].common.window.name,
+        month=cases[0].basis.window.name,
         since=min(case.now for case in cases) - _EARLIER,
     ):
         found[token].append(tuple(row))
@@ -65,13 +65,13 @@ def find_readers(connection: Connection, cases: Sequence[Case]) -> list[Person |
 
 def find_visitor(connection: Connection, case: Case) -> Person | None:
     """Return the visitor whose cookie a question brings; None if it is not ours."""
-    visitor = meter.read_cookie(case.settings, case.question.visitor_cookie, case.common.window)
+    visitor = meter.read_cookie(case.settings, case.question.visitor_cookie, case.basis.window)
     if visitor is None:
         return None
-    month = case.common.window.name
+    month = case.basis.window.name
     rows = connection.run(_COUNTED, month=month, subject=visitor.subject)
     articles = rows[0][0] if rows else visitor.first
-    until = _until(case, (), case.common.window.ends_at)
+    until = _until(case, (), case.basis.window.ends_at)
     return Person(None, visitor.subject, visitor.first, articles, (), until)
 
 
@@ -80,9 +80,9 @@ def _reader(connection: Connection, case: Case, rows: Sequence[Row]) -> Person |
         return None
     reader_id, session_ends, articles = rows[0][:3]
     rights = [_right(*row[3:]) for row in rows if row[3] is not None]
-    if any(each.open_to is OpenTo.SUBSCRIBERS for each in case.common.openings):
+    if any(each.open_to is OpenTo.SUBSCRIBERS for each in case.basis.openings):
         rights += _taken_back(connection, case, reader_id)
-    until = _until(case, rights, min(session_ends, case.common.window.ends_at))
+    until = _until(case, rights, min(session_ends, case.basis.window.ends_at))
     return Person(reader_id, meter_subject(reader_id), "", articles or "", tuple(rights), until)
 
 
@@ -104,7 +104,7 @@ def _until(case: Case, rights: Sequence[Right], latest: datetime) -> datetime:
     """Return the first instant at which any of this begins or ends."""
     dated = [
         *((right.starts_at, right.ends_at) for right in rights),
-        *((opening.starts_at, opening.ends_at) for opening in case.common.openings),
+        *((opening.starts_at, opening.ends_at) for opening in case.basis.openings),
     ]
     edges = (edge for both in dated for edge in both)
     return min((edge for edge in edges if edge and case.now < edge < latest), default=latest)

@@ -15,11 +15,11 @@ from uuid import UUID
 
 import structlog
 
-from billing.access import common as commons
+from billing.access import basis as bases
+from billing.access.basis import Basis
 from billing.access.case import Answer, Case, Outcome, Question
 from billing.access.changes import STALE, Changes
 from billing.access.check import FREE, answer_from, check, glance, meet, unsettled
-from billing.access.common import Common
 from billing.access.decide import Flag, decide_blindly
 from billing.access.finder import Finder
 from billing.access.memory import Look, Memory
@@ -55,7 +55,7 @@ class Wall:
         self._threads = Threads(self._db)
         self._finder = Finder(self._db, self._threads)
         self._outage = Outage()
-        self._common: Common | None = None
+        self._basis: Basis | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changes: Changes | None = None
         self._heard_until = float("-inf")  # on the monotonic clock
@@ -66,10 +66,10 @@ class Wall:
         """Answer from memory; None where the database must be asked."""
         if question.flag is Flag.FREE:
             return FREE
-        common = self._fresh(now)
-        if common is None:
+        basis = self._fresh(now)
+        if basis is None:
             return None
-        case = Case(self._settings, question, common, now)
+        case = Case(self._settings, question, basis, now)
         if question.gift is None and self._memory.is_stranger(question):
             return meet(case)
         person = self._memory.get(question)
@@ -117,8 +117,8 @@ class Wall:
         self._db.close()
 
     async def _look_up(self, question: Question, look: Look, now: datetime) -> Outcome:
-        common = await self._common_at(look, now)
-        case = Case(self._settings, question, common, now)
+        basis = await self._basis_at(look, now)
+        case = Case(self._settings, question, basis, now)
         known = self._memory.get(question) if self._fresh(now) else None
         if known is not None and known.until <= now:
             known = None
@@ -135,20 +135,20 @@ class Wall:
     async def _glance(
         self, questions: Sequence[Question], look: Look, now: datetime
     ) -> list[Answer]:
-        common = await self._common_at(look, now)
-        cases = [Case(self._settings, question, common, now) for question in questions]
+        basis = await self._basis_at(look, now)
+        cases = [Case(self._settings, question, basis, now) for question in questions]
         return await self._threads.run(partial(glance, cases=cases))
 
-    async def _common_at(self, look: Look, now: datetime) -> Common:
-        common = self._fresh(now)
-        if common is not None:
-            return common
+    async def _basis_at(self, look: Look, now: datetime) -> Basis:
+        basis = self._fresh(now)
+        if basis is not None:
+            return basis
         load = partial(_load, settings=self._settings, now=now)
         loaded = await self._threads.run(load)
-        if self._common is None or self._common.keys != loaded.keys:
+        if self._basis is None or self._basis.keys != loaded.keys:
             self.passes = Passes(self._settings, loaded.keys)
         if not look.everybody:
-            self._common = loaded
+            self._basis = loaded
         return loaded
 
     async def _tried(self, work: Coroutine[Any, Any, _T], now: datetime) -> _T | None:
@@ -165,12 +165,12 @@ class Wall:
             self._tell_of_outage(now)
         return found
 
-    def _fresh(self, now: datetime) -> Common | None:
+    def _fresh(self, now: datetime) -> Basis | None:
         """Return what concerns everybody, while that and all that is remembered may be used."""
-        common = self._common
-        if common is None or time.monotonic() - self._heard_until > STALE or not common.holds(now):
+        basis = self._basis
+        if basis is None or time.monotonic() - self._heard_until > STALE or not basis.holds(now):
             return None
-        return common
+        return basis
 
     def _blindly(self, question: Question, may_read: MayRead) -> Answer:
         decision = decide_blindly(question.flag, opens=may_read())
@@ -223,8 +223,8 @@ class Wall:
 
     def _forget_all(self) -> None:
         self._memory.forget_everybody()
-        self._common = None
+        self._basis = None
 
 
-def _load(connection: Connection, settings: Settings, now: datetime) -> Common:
-    return commons.load(connection.db, settings, now=now)
+def _load(connection: Connection, settings: Settings, now: datetime) -> Basis:
+    return bases.load(connection.db, settings, now=now)

@@ -146,7 +146,7 @@ def test_the_local_stripe_stays_less_than_a_third_of_the_product() -> None:
 def test_only_doors_and_conversations_with_stripe_open_a_unit_of_work() -> None:
     may = re.compile(
         r"billing/(web|checkout|subscriptions|giving|payments|reconciliation|queue|catalogue|db\.py"
-        r"|access/(check|wall)\.py|stripe_gateway/(commands|whose)\.py)"
+        r"|access/(basis|check|wall)\.py|stripe_gateway/(commands|whose)\.py)"
         r"|webhooks|emails|service"
     )
     found = [

@@ -178,9 +178,8 @@ def somebody_meets_the_wall(world: World) -> None:
 def _tell_of_an_outage(context: Context) -> None:
     """Have a web process find its database again."""
     with process(context.db, context.settings) as web:
-        web.wall._outage.began(OSError(), now=context.clock.now())
-        web.wall._outage._next_try = 0.0
-        web.wall._outage.told(Reason.OUTAGE)
+        web.wall._outage.began(OSError(), away=False, now=context.clock.now())
+        web.wall._outage.told[Reason.OUTAGE] += 1
         web.answer(access.Question("one"), now=context.clock.now())
 
 

@@ -1,4 +1,4 @@
-"""What concerns everybody at the wall: the window, its hashes, the staff's openings, the keys."""
+"""What every answer of a moment rests on: the window, its hashes, the openings, the keys."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,8 +11,8 @@ from billing.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Common:
-    """It holds in one window, until somebody of the staff changes it.
+class Basis:
+    """What concerns everybody; it holds in one window, until somebody of the staff changes it.
 
     Attributes:
         hashes: what is kept of articles in this window.
@@ -32,7 +32,7 @@ class Common:
         return self.window.starts_at <= now < self.window.ends_at
 
 
-def load(db: Database, settings: Settings, *, now: datetime) -> Common:
+def load(db: Database, settings: Settings, *, now: datetime) -> Basis:
     """Read it from the database, and begin the window where nobody has."""
     window = meter.window_of(now)
     with db.reading() as session:
@@ -42,4 +42,4 @@ def load(db: Database, settings: Settings, *, now: datetime) -> Common:
     if salt is None:
         with db.unit_of_work() as session:
             salt = meter.begin_window(session, window)
-    return Common(window, meter.Hashes(settings, window, salt), openings, keys)
+    return Basis(window, meter.Hashes(settings, window, salt), openings, keys)
