@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from billing.access.basis import Basis
 from billing.access.decide import Decision, Flag, Policy, Right
 from billing.settings import Settings
+
+# An article's stable id, as the paper gives it.
+ARTICLE: Final = r"[A-Za-z0-9][A-Za-z0-9._:/~-]{0,199}"
 
 
 @dataclass(slots=True)

@@ -13,13 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from billing import audit, readers
+from billing.access.break_glass import LONGEST_REASON
 from billing.access.entitlements import Term, grant, revoke
 from billing.clock import accounting_day, start_of_day
 from billing.errors import RefusedError
 from billing.models import AuditRecord, Entitlement, EntitlementSource
 
 GIVEN: Final = (EntitlementSource.COMP, EntitlementSource.STAFF, EntitlementSource.OFFLINE)
-LONGEST_REASON: Final = 300
 _ACTS: Final = ("access given", "access ended")
 
 
@@ -33,8 +33,9 @@ def give(
     actor: str,
     now: datetime,
     since: date | None = None,
+    press: UUID | None = None,
 ) -> None:
-    """Give a reader a right to read.
+    """Give a reader a right to read; by one press of a button, once.
 
     Args:
         session: the door's transaction.
@@ -45,6 +46,7 @@ def give(
         actor: who gives it.
         now: this instant.
         since: the first London day it holds; None for from now on.
+        press: drawn with the button.
 
     Raises:
         RefusedError: the days or the reason will not do, or nobody has this id; the message says
@@ -59,7 +61,9 @@ def give(
     reader = readers.hold(session, reader_id)
     if reader is None:
         raise RefusedError("Nobody has this id.")
-    name = str(uuid4())
+    name = str(press or uuid4())
+    if session.scalar(sa.select(Entitlement.id).where(Entitlement.source_id == name).limit(1)):
+        return
     grant(session, reader_id=reader.id, source=source, source_id=name, term=term, now=now)
     audit.record(
         session,
@@ -86,18 +90,22 @@ def _check(source: EntitlementSource, term: Term, now: datetime) -> None:
         raise RefusedError("The last day is over already.")
 
 
-def end(session: Session, entitlement_id: UUID, *, actor: str, now: datetime) -> None:
-    """End a right that staff gave. Ending it twice changes nothing.
+def end(
+    session: Session, reader_id: UUID, entitlement_id: UUID, *, actor: str, now: datetime
+) -> None:
+    """End a right that staff gave a reader. Ending it twice changes nothing.
 
     The row may be one that was replaced since: what stands in its place is ended.
 
     Raises:
-        RefusedError: no right that staff gave has this id.
+        RefusedError: they have no right of this id that staff gave.
     """
     row = session.get(Entitlement, entitlement_id)
     if row is None or row.source not in GIVEN:
         raise RefusedError("No right that staff gave has this id.")
-    readers.hold(session, row.reader_id)  # before the right is looked at: a merge moves it
+    holder = readers.hold(session, row.reader_id)  # first of all: a merge moves the right
+    if holder is None or holder.id != reader_id:
+        raise RefusedError("This reader has no such right.")
     current = session.scalar(
         sa.select(Entitlement).where(
             Entitlement.source == row.source,

@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 
 from billing import access, rate_limits
 from billing.access import gift_links
+from billing.access.case import ARTICLE
 from billing.context import Context
 from billing.models import Reader
 from billing.web import cookies, paper
@@ -27,7 +28,7 @@ from billing.web.render import render, write_day
 
 router = APIRouter(include_in_schema=False)
 
-_ARTICLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/~-]{0,199}")  # as the check reads it
+_ARTICLE: Final = re.compile(ARTICLE)
 _PER_CALLER: Final = rate_limits.Limit("gift links", 300, minutes=60)
 _UNREADABLE: Final = 400
 _NOT_THEIRS: Final = 403

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime
 from typing import Annotated, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Form, Query
 from pydantic import AfterValidator, BaseModel, Field
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from billing import readers
-from billing.access import comps
+from billing.access import break_glass, comps
 from billing.access.decide import Policy
 from billing.access.explain import earlier_selves, ever_known, explain
 from billing.clock import LONDON, accounting_day
@@ -61,12 +61,14 @@ class TypedRight(BaseModel):
     Attributes:
         source: None where nothing is chosen.
         since, until: days as a browser writes them; '' for none.
+        press: drawn with the button, so that pressing it twice gives one right.
     """
 
     source: EntitlementSource | None = None
     since: Day = ""
     until: Day = ""
     reason: Annotated[Typed, Field(max_length=1000)] = ""
+    press: UUID = Field(default_factory=uuid4)
 
     def kind(self) -> EntitlementSource:
         """Return what was chosen.
@@ -141,6 +143,7 @@ def give(
             reason=typed.reason,
             actor=f"staff:{staff.id}",
             now=now,
+            press=typed.press,
         )
     except RefusedError as refused:
         return _page(
@@ -161,8 +164,11 @@ def end(
     """End a right that staff gave. Pressing twice ends it once."""
     if staff.role not in GIVES_ACCESS:
         return not_yours(request, session, staff)
+    reader = readers.find(session, reader_id)
+    if reader is None:
+        raise HTTPException(404)
     try:
-        comps.end(session, row_id, actor=f"staff:{staff.id}", now=now)
+        comps.end(session, reader.id, row_id, actor=f"staff:{staff.id}", now=now)
     except RefusedError as nothing:
         raise HTTPException(404) from nothing
     return RedirectResponse(f"/office/readers/{reader_id}#rights", status_code=303)
@@ -229,7 +235,7 @@ def _page(
         pass_minutes=context.settings.paywall.pass_minutes,
         today=accounting_day(now),
         asked_at=(at or now).astimezone(LONDON).strftime("%Y-%m-%dT%H:%M"),
-        longest_reason=comps.LONGEST_REASON,
+        longest_reason=break_glass.LONGEST_REASON,
         may_give=staff.role in GIVES_ACCESS,
         problem=problem,
         typed=typed or TypedRight(),

@@ -5,13 +5,14 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from billing.access import Flag, Reason
+from billing.access.case import ARTICLE
 from billing.web.paywall import AUTH, CHECK, FRONT, MOST_AT_ONCE
 
 _INSTANT: Final = {"type": "string", "format": "date-time"}
 _NONE: Final = {"type": "null"}
 _TEXT: Final = {"type": "string"}
 _LINKS: Final = ("subscribe", "sign_in", "support", "appeal", "shop")
-_ARTICLE: Final = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:/~-]{0,199}$"}
+_ARTICLE: Final = {"type": "string", "pattern": f"^{ARTICLE}$"}
 _NEVER_KEPT: Final = {"Cache-Control": {"schema": {"const": "private, no-store"}}}
 
 

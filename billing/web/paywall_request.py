@@ -12,10 +12,11 @@ from urllib.parse import parse_qsl
 from starlette.types import Scope
 
 from billing.access import Flag
+from billing.access.case import ARTICLE
 from billing.settings import Settings
 from billing.web import cookies
 
-_ARTICLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/~-]{0,199}")
+_ARTICLE: Final = re.compile(ARTICLE)
 # Of our cookies, in characters: what is longer is none of ours, and is not looked at.
 _LONGEST_TOKEN: Final = 100
 _LONGEST_VISITOR: Final = 200

@@ -15,6 +15,7 @@ from billing.context import Context
 from billing.db import Database
 from billing.migrations import run
 from billing.models import Command, Role
+from billing.readers.meters import HASH
 from billing.reconciliation.compare import BEGINNING
 from billing.reconciliation.sweep import sweep
 from billing.stripe_gateway import commands
@@ -160,3 +161,35 @@ def test_an_old_command_of_unknown_outcome_is_given_up_and_one_written_meanwhile
         "command-under-way": "unknown",
     }
     assert [command.idempotency_key for command in due] == ["command-under-way"]
+
+
+def test_counts_of_the_running_month_go_up_down_and_up_again_with_the_releases(
+    db: Database,
+) -> None:
+    url = db.url.render_as_string(hide_password=False)
+    reader = uuid4()
+
+    def counts() -> dict[str, int]:
+        with db.reading() as session:
+            rows = session.execute(sa.text("SELECT subject, articles FROM meter"))
+            return {subject: len(articles) // HASH for subject, articles in rows}
+
+    def write(subject: str, *articles: str) -> None:
+        """Count as the release before does."""
+        with db.unit_of_work() as session:
+            for article in articles:
+                session.execute(
+                    sa.text("INSERT INTO meter_read VALUES ('2026-11', :subject, :article)"),
+                    {"subject": subject, "article": article * 32},
+                )
+
+    command.downgrade(run._config(url), "0002")
+    write(f"r:{reader}", "a", "b")
+    write("v:x-y", "a")
+    run.upgrade(url)
+    assert counts() == {f"r:{reader.hex}": 2, "v:x-y": 1}
+
+    command.downgrade(run._config(url), "0002")
+    write(f"r:{reader}", "c")
+    run.upgrade(url)
+    assert counts() == {f"r:{reader.hex}": 3, "v:x-y": 1}

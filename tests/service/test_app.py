@@ -1,8 +1,10 @@
 """The application as it is served: both doors in it, and what machines ask of it."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
+import httpx2
 import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
@@ -106,3 +108,22 @@ def test_no_address_of_a_machine_redirects(client: TestClient) -> None:
 
 def test_an_oversized_event_is_refused_by_the_whole_application_too(client: TestClient) -> None:
     assert client.post("/webhooks/stripe", **signed(b"x" * (1024 * 1024 + 1))).status_code == 413
+
+
+def test_more_people_at_once_than_there_are_connections_all_get_their_page(
+    context: Context,
+) -> None:
+    """Each page holds a connection while it waits for a thread; too many would wait for ever."""
+    whole = build(context)
+
+    async def everybody() -> list[int]:
+        transport = httpx2.ASGITransport(app=whole)
+        async with httpx2.AsyncClient(
+            transport=transport, base_url="http://localhost:8000", timeout=20
+        ) as crowd:
+            cookie = {"Cookie": "reader=made-up"}
+            asked = [crowd.get("/give?article=a", headers=cookie) for _ in range(150)]
+            return [answer.status_code for answer in await asyncio.gather(*asked)]
+
+    assert set(asyncio.run(everybody())) == {303}
+    whole.wall.wall.close()

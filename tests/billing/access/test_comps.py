@@ -57,7 +57,9 @@ def rows(db: Database) -> list[Entitlement]:
 
 def end(db: Database, row_id: UUID, now: datetime) -> None:
     with db.unit_of_work() as session:
-        comps.end(session, row_id, actor=CLARA, now=now)
+        row = session.get(Entitlement, row_id)
+        whose = row.reader_id if row else uuid4()
+        comps.end(session, whose, row_id, actor=CLARA, now=now)
 
 
 def reason_at(db: Database, reader_id: UUID, at: datetime) -> Reason:
@@ -260,3 +262,37 @@ def test_who_gave_and_ended_it_and_why_is_written_down_and_found(
             },
         ),
     ]
+
+
+def test_one_press_of_the_button_gives_one_right_however_often_it_is_sent(
+    db: Database, reader_id: UUID, now: datetime
+) -> None:
+    press = uuid4()
+    for seconds in (0, 1):
+        with db.unit_of_work() as session:
+            comps.give(
+                session,
+                reader_id,
+                source=COMP,
+                until=None,
+                reason="Wrote for us",
+                actor=ROSA,
+                now=now + seconds * SECOND,
+                press=press,
+            )
+    [given] = rows(db)
+    end(db, given.id, now + DAY)
+    assert reason_at(db, reader_id, now + DAY) is Reason.LIMIT_REACHED
+    with db.reading() as session:
+        assert len(comps.acts(session, [reader_id])) == 2
+
+
+def test_a_right_is_ended_on_the_page_of_whom_it_belongs_to_and_on_no_other(
+    db: Database, reader_id: UUID, now: datetime
+) -> None:
+    give(db, reader_id, now)
+    with db.unit_of_work() as session:
+        other = readers.create(session, now=now).id
+    with pytest.raises(RefusedError, match="no such right"), db.unit_of_work() as session:
+        comps.end(session, other, rows(db)[0].id, actor=CLARA, now=now)
+    assert rows(db)[0].superseded_at is None

@@ -6,22 +6,28 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 
 from billing import access, readers, sign_in
-from billing.access import Reason
+from billing.access import Reason, Wall
 from billing.clock import month_bounds, month_of, start_of_day
 from billing.context import Context
+from billing.driver import Connection
 from billing.models import EntitlementSource, Meter
 from billing.readers.meters import HASH
 from billing.settings import Paywall, Settings
 
+KEY = "k" * 40
 ORIGIN = "https://morningstaronline.example"
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Two free articles, and one page elsewhere that may ask."""
-    return settings.model_copy(update={"paywall": Paywall(limit=2, origins=(ORIGIN,))})
+    """Two free articles, a key, and one page elsewhere that may ask."""
+    paywall = Paywall(
+        limit=2, origins=(ORIGIN,), keys=(SecretStr(KEY),), article_path="/read/{article}"
+    )
+    return settings.model_copy(update={"paywall": paywall})
 
 
 def ask(client: TestClient, article: str = "a1", **headers: str) -> dict[str, Any]:
@@ -233,3 +239,79 @@ def test_the_openapi_document_tells_of_the_check_and_of_every_reason(client: Tes
     assert schema["properties"]["reason"]["enum"] == [reason.value for reason in Reason]
     assert sorted(ask(client)) == schema["required"]
     assert sorted(ask(client)["links"]) == schema["properties"]["links"]["required"]
+
+
+def test_a_front_page_of_many_articles_is_one_look_counts_nothing_and_draws_each(
+    client: TestClient, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(client, "a1")
+    ask(client, "a2")
+    looks: list[object] = []
+    run = Connection.run
+
+    def counted(connection: Connection, statement: Any, **given: Any) -> Any:
+        looks.append(statement)
+        return run(connection, statement, **given)
+
+    monkeypatch.setattr(Connection, "run", counted)
+    many = [f"article=a{number}" for number in range(1, 101)]
+    answer = client.get("/paywall/v1/front?" + "&".join(many), headers={"Cookie": "reader=gone"})
+    told = answer.json()["articles"]
+    assert len(told) == 100
+    assert told["a1"]["reason"] == "metered", "whoever brings no cookie of ours is a stranger"
+    assert len(looks) <= 2
+    mine = client.get("/paywall/v1/front?article=a1&article=a3&article=a3").json()["articles"]
+    assert {article: each["reason"] for article, each in mine.items()} == {
+        "a1": "reread",
+        "a3": "limit_reached",
+    }
+    assert rows(context) == 2
+    too_many = client.get("/paywall/v1/front?" + "&".join([*many, "article=b"]))
+    assert too_many.json()["error"]["code"] == "too_many_articles"
+
+
+def test_only_the_papers_server_says_how_an_article_is_flagged(client: TestClient) -> None:
+    by_key = {"Authorization": f"Bearer {KEY}"}
+    asked = {"article": "a1", "flag": "locked"}
+    assert client.get("/paywall/v1/check", params=asked).status_code == 403
+    wrong = client.get("/paywall/v1/check", params=asked, headers={"Authorization": "Bearer x"})
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (401, "key_unknown")
+    locked = client.get("/paywall/v1/check", params=asked, headers=by_key).json()
+    assert (locked["access"], locked["reason"]) == ("denied", "locked")
+    free = client.get("/paywall/v1/check", params=asked | {"flag": "free"}, headers=by_key).json()
+    assert (free["access"], free["reason"], free["meter"]) == ("granted", "free", None)
+    odd = client.get("/paywall/v1/check", params=asked | {"flag": "x"}, headers=by_key)
+    assert odd.json()["error"]["code"] == "flag_unreadable"
+    front = client.get("/paywall/v1/front?article=a1&free=a2&locked=a3", headers=by_key).json()
+    assert [each["reason"] for each in front["articles"].values()] == ["metered", "free", "locked"]
+
+
+def test_nginx_is_answered_by_status_and_headers_alone(
+    client: TestClient, subscriber: TestClient
+) -> None:
+    granted = subscriber.get("/paywall/v1/auth?article=a1")
+    assert (granted.status_code, granted.content) == (204, b"")
+    assert granted.headers["x-paywall-variant"] == "full"
+    assert len(granted.headers.get_list("set-cookie")) == 1
+    client.cookies.clear()
+    for article in ("a1", "a2"):
+        read = client.get("/paywall/v1/auth", headers={"X-Original-URI": f"/read/{article}?x=1"})
+        assert (read.status_code, read.headers["x-paywall-reason"]) == (204, "metered")
+    refused = client.get("/paywall/v1/auth", headers={"X-Original-URI": "/read/a3"})
+    assert refused.status_code == 401
+    assert refused.headers["x-paywall-access"] == "denied"
+    assert refused.headers["x-paywall-remaining"] == "0"
+    for wrong in ({"X-Original-URI": "/elsewhere/a1"}, {}, {"X-Article-Flag": "free"}):
+        answer = client.get("/paywall/v1/auth", headers=wrong)
+        assert (answer.status_code, answer.headers["x-paywall-access"]) == (403, "denied")
+    assert client.options("/paywall/v1/auth").status_code == 403
+    assert client.post("/paywall/v1/auth?article=a1").status_code == 403
+
+
+def test_a_fault_of_ours_is_no_readers(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Wall, "recall", broken)
+    assert ask(client)["reason"] == "outage"
+    assert client.get("/paywall/v1/auth?article=a1").status_code == 204

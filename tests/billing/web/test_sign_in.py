@@ -189,6 +189,7 @@ def test_signing_out_ends_the_session_itself_and_not_only_the_cookie(
 
     assert (out.status_code, out.headers["location"]) == (303, "/support")
     assert "reader" not in client.cookies
+    assert any(line.startswith('pass=""') for line in out.headers.get_list("set-cookie"))
     client.cookies.set("reader", stolen)
     assert signed_in_as(context, client) == ""
 
