@@ -1,14 +1,17 @@
 """The decision, exhaustively: every reason, every instant it changes, and what may never happen."""
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.access import Decision, Facts, Policy, Reason, Right, decide
-from billing.access.reasons import BY_RANK
+from billing.access import Decision, Facts, Flag, Policy, Reason, Right, decide
+from billing.access.decide import Opening, decide_blindly, decide_for_search_bot
+from billing.access.reasons import BY_RANK, for_reader
+from billing.models import OpenTo
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 WINDOW_ENDS = datetime(2026, 12, 1, tzinfo=UTC)
@@ -201,6 +204,139 @@ def test_days_are_told_as_london_has_them() -> None:
     ]
 
 
+def test_a_free_article_is_free_for_everybody_and_for_ever() -> None:
+    for rights in ((), (right(SUBSCRIPTION),)):
+        facts = Facts(rights, used=9, read_before=False, window_ends=WINDOW_ENDS, flag=Flag.FREE)
+        assert decide(facts, now=NOW, policy=Policy(3)) == Decision(
+            Reason.FREE, "This article is free for everybody.", None, None
+        )
+
+
+def test_a_locked_article_takes_a_right_whatever_is_left_or_was_read() -> None:
+    def locked(*rights: Right, read_before: bool = False) -> Decision:
+        facts = Facts(rights, 0, read_before, WINDOW_ENDS, flag=Flag.LOCKED)
+        return decide(facts, now=NOW, policy=Policy(3))
+
+    assert locked() == locked(read_before=True)
+    assert locked() == Decision(Reason.LOCKED, "This article is for subscribers.", None, None)
+    assert locked(right(COMP)).reason is Reason.COMP
+    assert locked(right(SUBSCRIPTION, 3, 4)).valid_until == NOW + timedelta(days=3)
+
+
+def test_what_nobody_reads_yet_is_not_counted_and_opens_only_what_was() -> None:
+    def prepared(used: int, *, read_before: bool = False) -> Decision:
+        facts = Facts((), used, read_before, WINDOW_ENDS, counts=False)
+        return decide(facts, now=NOW, policy=Policy(3))
+
+    first = prepared(1)
+    assert (first.reason, first.because, first.granted) == (
+        Reason.PREPARED,
+        "Open the article to read it.",
+        False,
+    )
+    assert first.meter is not None
+    assert first.meter.used == 1
+    assert prepared(1, read_before=True).reason is Reason.REREAD
+    assert prepared(3).reason is Reason.LIMIT_REACHED
+
+
+HOUR = timedelta(hours=1)
+
+
+def opened(open_to: OpenTo, *rights: Right, now: datetime = NOW) -> Decision:
+    opening = Opening(open_to, NOW - HOUR, NOW + HOUR)
+    facts = Facts(rights, 3, read_before=False, window_ends=WINDOW_ENDS, openings=(opening,))
+    return decide(facts, now=now, policy=Policy(3))
+
+
+def test_an_opened_paper_is_open_for_its_time_and_no_longer() -> None:
+    decision = opened(OpenTo.EVERYONE)
+    assert (decision.reason, decision.because) == (
+        Reason.BREAK_GLASS,
+        "The paper is open to you for the time being.",
+    )
+    assert decision.valid_until == NOW + HOUR
+    reasons = {
+        -HOUR - timedelta(seconds=1): Reason.LIMIT_REACHED,
+        -HOUR: Reason.BREAK_GLASS,
+        HOUR - timedelta(seconds=1): Reason.BREAK_GLASS,
+        HOUR: Reason.LIMIT_REACHED,
+    }
+    for since, reason in reasons.items():
+        assert opened(OpenTo.EVERYONE, now=NOW + since).reason is reason
+    assert opened(OpenTo.EVERYONE, right(GRACE)).reason is Reason.GRACE
+
+
+@pytest.mark.parametrize(
+    ("held", "opens"),
+    [
+        (right(SUBSCRIPTION, -90, -59), True),
+        (right(SUBSCRIPTION, -90, -61), False),
+        (Right(SUBSCRIPTION, NOW - timedelta(days=90), NOW - HOUR - timedelta(days=60)), False),
+        (
+            Right(
+                SUBSCRIPTION, NOW - timedelta(days=90), NOW - HOUR - timedelta(days=60, seconds=-1)
+            ),
+            True,
+        ),
+        (right(Reason.OFFLINE, -90, -1), True),
+        (right(Reason.SEAT, -90, -1), True),
+        (right(Reason.GIFT, -90, -1), True),
+        (right(GRACE, -9, -1), True),
+        (right(COMP, -90, -1), False),
+        (right(Reason.STAFF, -90, -1), False),
+        (right(Reason.PROVISIONAL, -9, -1), False),
+        (Right(SUBSCRIPTION, NOW + HOUR, None), False),
+        (Right(SUBSCRIPTION, NOW + HOUR - timedelta(seconds=1), None), True),
+    ],
+)
+def test_opened_to_subscribers_it_is_open_to_whoever_we_last_knew_as_one(
+    held: Right, *, opens: bool
+) -> None:
+    wanted = Reason.BREAK_GLASS if opens else Reason.LIMIT_REACHED
+    assert opened(OpenTo.SUBSCRIBERS, held).reason is wanted
+    assert opened(OpenTo.SUBSCRIBERS).reason is Reason.LIMIT_REACHED
+
+
+def test_while_nothing_can_be_looked_up_the_paper_decides_and_free_stays_free() -> None:
+    answers = {
+        (flag, opens): decide_blindly(flag, opens=opens) for flag in Flag for opens in (True, False)
+    }
+    assert {key: answer.reason for key, answer in answers.items()} == {
+        (Flag.FREE, True): Reason.FREE,
+        (Flag.FREE, False): Reason.FREE,
+        (Flag.METERED, True): Reason.OUTAGE,
+        (Flag.METERED, False): Reason.UNAVAILABLE,
+        (Flag.LOCKED, True): Reason.OUTAGE,
+        (Flag.LOCKED, False): Reason.UNAVAILABLE,
+    }
+    assert {(answer.valid_until, answer.meter) for answer in answers.values()} == {(None, None)}
+
+
+def test_a_search_engine_reads_what_it_finds_for_others() -> None:
+    sentence = "Search engines may read this article to find it for others."
+    assert decide_for_search_bot() == Decision(Reason.SEARCH_BOT, sentence, None, None)
+
+
+def test_of_all_rights_that_hold_the_first_by_rank_is_named() -> None:
+    for held in itertools.combinations(BY_RANK, 2):
+        assert ask(*(right(reason) for reason in reversed(held))).reason is held[0]
+
+
+def test_every_reason_has_a_sentence_for_the_reader_and_one_for_staff() -> None:
+    for reason in Reason:
+        told = for_reader(reason, day="30 June 2026", used=1, limit=1)
+        assert told.endswith(".")
+        assert "{" not in told
+        assert reason.for_staff.endswith(".")
+    assert for_reader(Reason.LIMIT_REACHED, day="1 July", limit=1).startswith(
+        "You have read your 1 free article. "
+    )
+    assert for_reader(Reason.SEAT, day="30 June 2026") == (
+        "You read by a seat of your organisation until 30 June 2026."
+    )
+
+
 offsets = st.integers(min_value=-50, max_value=50)
 rights_near_now = st.builds(
     lambda source, starts, lasts: Right(
@@ -212,12 +348,23 @@ rights_near_now = st.builds(
     offsets,
     st.none() | st.integers(min_value=1, max_value=80),
 )
+openings = st.builds(
+    lambda open_to, starts, lasts: Opening(
+        open_to, NOW + timedelta(hours=starts), NOW + timedelta(hours=starts + lasts)
+    ),
+    st.sampled_from(OpenTo),
+    offsets,
+    st.integers(min_value=1, max_value=80),
+)
 facts = st.builds(
     Facts,
     rights=st.lists(rights_near_now, max_size=5).map(tuple),
     used=st.integers(min_value=0, max_value=5),
     read_before=st.booleans(),
     window_ends=st.just(WINDOW_ENDS),
+    flag=st.sampled_from(Flag),
+    counts=st.booleans(),
+    openings=st.lists(openings, max_size=2).map(tuple),
 )
 policies = st.builds(Policy, limit=st.integers(min_value=0, max_value=5))
 
@@ -225,8 +372,7 @@ policies = st.builds(Policy, limit=st.integers(min_value=0, max_value=5))
 @given(facts, policies, rights_near_now)
 def test_one_more_right_never_means_less_access(known: Facts, policy: Policy, more: Right) -> None:
     before = decide(known, now=NOW, policy=policy)
-    richer = Facts((*known.rights, more), known.used, known.read_before, known.window_ends)
-    after = decide(richer, now=NOW, policy=policy)
+    after = decide(replace(known, rights=(*known.rights, more)), now=NOW, policy=policy)
     assert after.granted or not before.granted
 
 
@@ -249,5 +395,6 @@ def test_whoever_has_a_right_is_not_metered_and_whoever_has_none_is(
 ) -> None:
     decision = decide(known, now=NOW, policy=policy)
     has_right = any(held.holds(NOW) for held in known.rights)
-    assert (decision.meter is None) == has_right
     assert decision.granted or not has_right
+    if known.flag is Flag.METERED and not known.openings:
+        assert (decision.meter is None) == has_right
