@@ -323,6 +323,36 @@ def test_of_all_rights_that_hold_the_first_by_rank_is_named() -> None:
         assert ask(*(right(reason) for reason in reversed(held))).reason is held[0]
 
 
+def test_flags_go_by_these_words_outside() -> None:
+    assert {flag.name: flag.value for flag in Flag} == {
+        "FREE": "free",
+        "METERED": "metered",
+        "LOCKED": "locked",
+    }
+
+
+@pytest.mark.parametrize(
+    ("ends", "day"),
+    [
+        (datetime(2026, 6, 30, 23, 0, tzinfo=UTC), "30 June 2026"),  # midnight in London
+        (datetime(2026, 6, 30, 23, 0, 0, 1, tzinfo=UTC), "1 July 2026"),
+        (datetime(2026, 6, 30, 23, 30, tzinfo=UTC), "1 July 2026"),
+        (datetime(2026, 6, 30, 12, 0, tzinfo=UTC), "30 June 2026"),
+    ],
+)
+def test_the_last_day_that_is_told_is_the_last_on_which_it_holds_in_london(
+    ends: datetime, day: str
+) -> None:
+    given = Right(COMP, ends - timedelta(days=9), ends)
+    told = ask(given, now=ends - timedelta(days=1)).because
+    assert told == f"The paper has given you access until {day}."
+
+
+def test_the_day_that_is_told_is_of_the_right_that_is_named() -> None:
+    told = ask(right(COMP, -1, 2), right(GRACE, -1, 9)).because
+    assert told == "The paper has given you access until 25 November 2026."
+
+
 def test_every_reason_has_a_sentence_for_the_reader_and_one_for_staff() -> None:
     for reason in Reason:
         told = for_reader(reason, day="30 June 2026", used=1, limit=1)
