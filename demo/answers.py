@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Self
 
+MAY_PASS_ON = {"subscriber", "offline", "seat", "gift", "comp", "staff"}
 DEFAULT_MESSAGE = "You have reached the free limit. Subscribe to continue reading."
 
 
@@ -23,6 +24,7 @@ class Links:
     contact: str
     appeal: str
     shop: str
+    give: str
 
     @classmethod
     def on(cls, billing: str) -> Self:
@@ -35,6 +37,7 @@ class Links:
             contact=f"{billing}/contact",
             appeal=f"{billing}/appeals/95th-anniversary",
             shop="https://shop.example",
+            give=f"{billing}/give",
         )
 
     def updated(self, theirs: Mapping[str, Any]) -> Self:
@@ -71,6 +74,11 @@ class Answer:
     def only_prepared(self) -> bool:
         """Whether a browser prepares a page that nobody looks at yet: ask again, show nothing."""
         return not self.granted and self.reason == "prepared"
+
+    @property
+    def may_pass_on(self) -> bool:
+        """Whether they have a right of their own, by which they may pass the article on."""
+        return self.granted and self.reason in MAY_PASS_ON
 
     @classmethod
     def read(cls, data: Mapping[str, Any], *, links: Links) -> Self:

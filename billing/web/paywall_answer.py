@@ -141,6 +141,7 @@ class Drawer:
             "support": f"{ours}/support?source={source}",
             "appeal": f"{ours}{appeal}",
             "shop": self._context.catalogue.shop.url,
+            "give": f"{ours}/give?article={source}",
         }
         return as_json(links)
 

@@ -11,7 +11,7 @@ from billing.web.paywall import AUTH, CHECK, FRONT, MOST_AT_ONCE
 _INSTANT: Final = {"type": "string", "format": "date-time"}
 _NONE: Final = {"type": "null"}
 _TEXT: Final = {"type": "string"}
-_LINKS: Final = ("subscribe", "sign_in", "support", "appeal", "shop")
+_LINKS: Final = ("subscribe", "sign_in", "support", "appeal", "shop", "give")
 _ARTICLE: Final = {"type": "string", "pattern": f"^{ARTICLE}$"}
 _NEVER_KEPT: Final = {"Cache-Control": {"schema": {"const": "private, no-store"}}}
 
@@ -100,6 +100,7 @@ _GRANTED: Final = {
         "support": f"{_SITE}/support?source=node%2F4711",
         "appeal": f"{_SITE}/appeals/95th-anniversary",
         "shop": "https://shop.example/",
+        "give": f"{_SITE}/give?article=node%2F4711",
     },
 }
 _DENIED: Final = {

@@ -86,6 +86,7 @@ def test_a_visitor_reads_to_the_limit_and_is_told_everything_at_the_wall(
             "support": "http://localhost:8000/support?source=node%2F3",
             "appeal": "http://localhost:8000/appeals/95th-anniversary",
             "shop": context.catalogue.shop.url,
+            "give": "http://localhost:8000/give?article=node%2F3",
         },
     }
     assert (first["access"], first["reason"], first["message"]) == ("granted", "metered", None)
