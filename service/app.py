@@ -26,7 +26,8 @@ class Application:
 
     Attributes:
         room: for as many pages at once as there are connections. More would each hold one while it
-            waits for a thread, and each thread wait for one: nobody would move.
+            waits for a thread, and each thread wait for one: nobody would move. A question whether we
+            are alive is answered at once.
     """
 
     pages: FastAPI
@@ -42,6 +43,8 @@ class Application:
             await self.wall(scope, receive, send)
         elif scope["path"] == router.PATH and scope["method"] == "POST":
             await self.door(scope, receive, send)
+        elif scope["path"] in health.PATHS:
+            await self.pages(scope, receive, send)
         else:
             async with self.room:
                 await self.pages(scope, receive, send)

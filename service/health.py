@@ -19,17 +19,21 @@ from billing.models import Heartbeat
 
 LATE: Final = timedelta(seconds=60)
 
+ALIVE: Final = "/healthz"
+READY: Final = "/readyz"
+PATHS: Final = frozenset({ALIVE, READY})
+
 
 def build(context: Context) -> APIRouter:
     """Return the routes of both addresses."""
     router = APIRouter(include_in_schema=False)
 
     # `async`: needs no thread, for they may all be busy while the process is well.
-    @router.get("/healthz")
+    @router.get(ALIVE)
     async def healthz() -> JSONResponse:
         return _answer({"status": "ok"}, ready=True)
 
-    @router.get("/readyz")
+    @router.get(READY)
     def readyz() -> JSONResponse:
         ready, found = look(context)
         return _answer(found, ready=ready)

@@ -13,7 +13,7 @@ define('PAYWALL_URL', getenv('PAYWALL_URL') ?: 'http://127.0.0.1:8000');
 define('PAYWALL_KEY', getenv('PAYWALL_KEY') ?: '');
 // 'open': everybody reads while the fault is ours. 'closed': nobody does.
 define('PAYWALL_WHEN_SILENT', getenv('PAYWALL_WHEN_SILENT') ?: 'open');
-const PAYWALL_PATIENCE = 4.0; // seconds a reader waits for our own plumbing, at each step
+const PAYWALL_PATIENCE = 3.0; // seconds a reader waits for our own plumbing, at each step
 
 /**
  * Ask about one article, and hand the paywall's cookies on to the browser.

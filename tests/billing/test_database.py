@@ -62,7 +62,20 @@ def test_naive_time_is_refused_and_aware_time_comes_back_as_it_went(
         assert session.get_one(Cursor, "aware").at == now
 
 
-def test_every_trigger_that_protects_the_books_is_there_after_migrating(db: Database) -> None:
+ANNOUNCED = {
+    "entitlement": "insert update delete",
+    "web_session": "delete",
+    "customer": "insert update",
+    "checkout": "insert update",
+    "break_glass": "insert update",
+    "pass_key": "insert",
+    "reader": "update",
+}
+
+
+def test_every_trigger_is_there_after_migrating_those_that_protect_and_those_that_announce(
+    db: Database,
+) -> None:
     assert current(db) == head()
     sqlite = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
     postgresql = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
@@ -71,7 +84,11 @@ def test_every_trigger_that_protects_the_books_is_there_after_migrating(db: Data
 
     tables = ("audit_record", "journal_entry", "posting")
     verbs = ("no_update", "no_delete") if db.is_sqlite else ("no_change", "no_truncate")
-    assert found == {f"{table}_{verb}" for table in tables for verb in verbs} | {
+    announcing = {
+        f"{table}_announces_{verb}" for table, verbs in ANNOUNCED.items() for verb in verbs.split()
+    }
+    assert found == {f"{table}_{verb}" for table in tables for verb in verbs} | announcing | {
+        *(("access_change_forgets",) if db.is_sqlite else ()),
         "posting_sealed",
         "journal_entry_balanced",
         *(() if db.is_sqlite else ("posting_balanced",)),

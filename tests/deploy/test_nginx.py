@@ -248,7 +248,8 @@ def test_a_page_that_is_only_prepared_is_not_shown_and_not_counted(
 def test_with_the_paywall_gone_the_paper_is_as_its_administrator_chose(
     newsroom: Newsroom, nobody: str, tmp_path: Path, choice: str, shown: str, silence: str
 ) -> None:
-    changed = {"X-Paywall-Access  granted;": f"X-Paywall-Access  {choice};"}
+    line = '"~^:50[234]$"           {};               # CHANGE'
+    changed = {line.format("granted"): line.format(choice)}
     with ExitStack() as stack:
         paywall = nobody
         if silence == "nobody speaks":
@@ -264,7 +265,7 @@ def test_with_the_paywall_gone_the_paper_is_as_its_administrator_chose(
     assert answer.status_code == 200
     assert answer.text == f"Headline of a1. {shown}"
     assert answer.headers.get_list("cache-control") == ["private, no-store"]
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 6
 
 
 @contextmanager
