@@ -26,8 +26,8 @@ class Application:
 
     Attributes:
         room: for as many pages at once as there are connections. More would each hold one while it
-            waits for a thread, and each thread wait for one: nobody would move. A question whether we
-            are alive is answered at once.
+            waits for a thread, and each thread wait for one: nobody would move. Whether we are
+            alive is answered past it.
     """
 
     pages: FastAPI
