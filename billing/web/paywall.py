@@ -99,6 +99,7 @@ class Paywall:
         self._context = context
         self._settings = context.settings
         self._cookies = CookieReader(context.settings)
+        self._crawlers = bool(context.settings.paywall.crawlers)
         self._bots = Bots(context.settings.paywall.crawlers)
         self._drawer = Drawer(context)
         self._lasts = timedelta(minutes=context.settings.paywall.pass_minutes)
@@ -166,7 +167,7 @@ class Paywall:
         asking.counts = False
         may_read = partial(self._may_read, asking, self._settings.paywall.check_when_down)
         questions = [self._question(asking, each) for each in many]
-        if await self._is_search_bot(asking):
+        if self._crawlers and await self._is_search_bot(asking):
             answers = [_FOR_SEARCH_BOTS] * len(many)
         else:
             answers = await self.wall.ask_all(questions, now=asking.now, may_read=may_read)
@@ -179,17 +180,17 @@ class Paywall:
 
     async def _answer(self, asking: Asking, wanted: Wanted, when_down: str) -> Answer:
         question = self._question(asking, wanted)
-        may_read = partial(self._may_read, asking, when_down)
         try:
-            if await self._is_search_bot(asking):
+            if self._crawlers and await self._is_search_bot(asking):
                 return _FOR_SEARCH_BOTS
             remembered = self.wall.recall(question, now=asking.now)
             if remembered is not None:
                 return remembered
+            may_read = partial(self._may_read, asking, when_down)
             return await self.wall.ask(question, now=asking.now, may_read=may_read)
         except Exception as error:  # noqa: BLE001  # a fault of ours is no reader's
             _log.error("the wall failed", exc_info=error)
-            decision = decide_blindly(question.flag, opens=may_read())
+            decision = decide_blindly(question.flag, opens=self._may_read(asking, when_down))
             return Answer(decision, signed_in=bool(question.session_token))
 
     def _question(self, asking: Asking, wanted: Wanted) -> Question:
@@ -235,8 +236,6 @@ class Paywall:
         return when_down == "open"
 
     async def _is_search_bot(self, asking: Asking) -> bool:
-        if not self._settings.paywall.crawlers:
-            return False
         if not self._bots.claims(asking.headers.get(b"user-agent", b"").decode("latin-1")):
             return False
         address = address_of(HTTPConnection(asking.scope), self._settings)

@@ -21,8 +21,8 @@ Lines = list[tuple[bytes, bytes]]
 
 METHODS: Final = "GET, HEAD, OPTIONS"
 _STILL_FREE: Final = "You can open this as one of your free articles."
-_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 _JSON: Final = (b"content-type", b"application/json")
+_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Drawer:
@@ -153,13 +153,8 @@ def as_json(told: Any) -> bytes:
 
 async def send_json(send: Send, body: bytes, lines: Lines, *, status: int = 200) -> None:
     """Send a body of JSON."""
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [*lines, _JSON, (b"content-length", b"%d" % len(body))],
-        }
-    )
+    lines += (_JSON, (b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": body})
 
 
